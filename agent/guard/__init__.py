@@ -1,0 +1,1 @@
+"""The process that must never stop: lines, judgement, outputs."""

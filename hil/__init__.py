@@ -1,0 +1,1 @@
+"""The bench: virtual lines, devices, faults and scenarios that speak the real protocols."""

@@ -1,0 +1,1 @@
+"""Judgement: pure, offline, the same live and in replay."""
