@@ -156,6 +156,8 @@ def test_hanging_on_write_does_not_delay_the_off(jumping_loop):
             await held.set(on=True)
         await asyncio.sleep(0.01)
         assert not relay.on
+        on_at_s, off_at_s = relay.writes[0][0], relay.writes[-1][0]
+        assert off_at_s - on_at_s == pytest.approx(30, abs=0.05)
         await held.close()
 
     jumping_loop().run_on_own_clock(main())
