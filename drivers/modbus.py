@@ -1,0 +1,412 @@
+"""Owns a Modbus line: queues requests, urgent ones first, and counts what went wrong; knows no bytes and no devices."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import statistics
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from drivers import frames
+from drivers.api import BadFrame, DriverError, Duration, NotPresent, Refused, Section, Timeout
+from drivers.frames import Misframed, Request, Table
+from drivers.wires import Outcome, SerialWire, TcpWire, Timing, Wire
+
+_LOG = logging.getLogger(__name__)
+_MAX_WAITING = 64  # requests of each urgency; more means that nobody waits for answers any more
+_MAX_WAIT_S = 30.0  # in the queue
+_SILENT_AFTER = 3  # failures in a row until a unit is logged as lost
+
+Parity = Literal["N", "E", "O"]
+
+
+class LineSection(Section):
+    """A `[bus.x]` table: a serial port, or a host for Modbus TCP (`framing = "rtu"`: RTU frames over TCP)."""
+
+    port: str | int | None = None  # "/dev/serial/by-id/..."; with `host` the TCP port, 502 unless given
+    host: str | None = None
+    framing: Literal["rtu", "tcp"] | None = None  # "rtu" on serial ports, "tcp" with a host
+    baudrate: int = Field(9600, ge=300, le=4_000_000)
+    parity: Parity = "N"
+    stopbits: Literal[1, 2] = 1
+    bytesize: Literal[7, 8] = 8
+    timeout: Duration = 1.0  # until the first byte of a reply, for units whose map does not say
+    settle: Duration = 0.0  # silence before each request, where 3.5 characters are too short for a device
+    echo: bool = False  # the RS-485 adapter hands back what is sent
+    retries: int = Field(1, ge=0, le=3)  # of reads whose reply failed a check; silence and writes are not repeated
+    connect_timeout: Duration = 2.0  # TCP
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        if self.host is None:
+            if not isinstance(self.port, str) or not self.port:
+                raise ValueError('a bus needs port = "/dev/..." or host = "..."')
+            if self.framing == "tcp":
+                raise ValueError('framing = "tcp" needs a host; a serial port carries "rtu"')
+        elif isinstance(self.port, str):
+            raise ValueError(f"with a host, port is a TCP port number such as 502; got {self.port!r}")
+        elif self.echo:
+            raise ValueError("echo is for serial ports, not for a host")
+        return self
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether bytes are timed by a baud rate that we set."""
+        return self.host is None
+
+    @property
+    def character_s(self) -> float:
+        """Seconds one byte takes on the serial line: start, data, parity and stop bits. 0 on TCP."""
+        if not self.is_serial:
+            return 0.0
+        return (1 + self.bytesize + (self.parity != "N") + self.stopbits) / self.baudrate
+
+    @property
+    def gap_s(self) -> float:
+        """Silence before each request: 3.5 characters, 1.75 ms above 19200 (Modbus over serial line 1.02, 2.5.1.1)."""
+        if not self.is_serial:
+            return self.settle
+        silence_s = 0.00175 if self.baudrate > 19200 else 3.5 * self.character_s
+        return max(silence_s, self.settle)
+
+
+@dataclass(slots=True)
+class UnitHealth:
+    """What one unit has done since the line was opened. Times in seconds."""
+
+    requests: int = 0
+    ok: int = 0
+    timeouts: int = 0
+    crc_errors: int = 0
+    wrong_unit: int = 0
+    wrong_function: int = 0
+    wrong_length: int = 0
+    other_faults: int = 0  # noise, echo, transaction ids, a stream out of step
+    exceptions: int = 0  # refusals: the unit lives
+    absent: int = 0  # not asked, since port or host were not there
+    late: int = 0  # frames that came after their time
+    failures_in_a_row: int = 0
+    last_answer_mono_ns: int | None = None
+    last_error: str = ""
+    last_s: float | None = None
+    answers_s: deque[float] = field(default_factory=lambda: deque(maxlen=256), repr=False)
+
+    @property
+    def median_s(self) -> float | None:
+        """Median of the last 256 answer times."""
+        return statistics.median(self.answers_s) if self.answers_s else None
+
+    @property
+    def p99_s(self) -> float | None:
+        """99th percentile of the last 256 answer times."""
+        return sorted(self.answers_s)[len(self.answers_s) * 99 // 100] if self.answers_s else None
+
+
+@dataclass(slots=True)
+class LineHealth:
+    """State of a line: open since, or closed since and why; what its units do; what waits."""
+
+    is_open: bool = False
+    since_mono_ns: int = 0
+    reason: str = "not used yet"
+    openings: int = 0
+    stray_bytes: int = 0  # that nobody waited for
+    waiting: int = 0
+    units: dict[int, UnitHealth] = field(default_factory=dict)
+
+
+_COUNTERS = {
+    "crc": "crc_errors", "unit": "wrong_unit", "function": "wrong_function", "length": "wrong_length",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Manner:
+    """How a unit wants to be spoken to."""
+
+    max_reply_s: float
+    gap_s: float = 0.0  # between two requests to it; others may be asked meanwhile
+    ready_s: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    request: Request
+    reply_s: float
+    asked_s: float
+    answer: asyncio.Future[Outcome]
+
+
+class ModbusLine:
+    """One line, one request at a time. Make it with `open_line`. All its errors are DriverErrors."""
+
+    def __init__(self, name: str, section: LineSection, quiet_s: float) -> None:
+        self.name = name
+        self.section = section
+        self.health = LineHealth(since_mono_ns=time.monotonic_ns())
+        self._least_quiet_s = quiet_s
+        self._manners: dict[int, _Manner] = {}
+        self._urgent: deque[_Job] = deque()
+        self._polls: deque[_Job] = deque()
+        self._current: _Job | None = None
+        self._last_unit_id = 0
+        self._busy = False
+        self._hangs = False
+        self._wake: asyncio.TimerHandle | None = None
+        self._wire = self._make_wire()
+
+    def _make_wire(self) -> Wire:
+        section = self.section
+        timing = Timing(section.character_s, section.gap_s)
+        if section.host is not None:
+            rtu = section.framing == "rtu"
+            port = 502 if section.port is None else int(section.port)
+            return TcpWire(section.host, port, timing, self, rtu=rtu, connect_s=section.connect_timeout)
+        names = ("port", "baudrate", "bytesize", "parity", "stopbits")
+        return SerialWire(self.name, {key: getattr(section, key) for key in names}, timing, self, echo=section.echo)
+
+    # -- what drivers use ---------------------------------------------------------------------------------------
+
+    def expect(self, unit_id: int, max_reply_s: float, gap_s: float = 0.0) -> None:
+        """Say how long a unit may take to answer, and how long it must be left alone between requests, in seconds.
+
+        After any failure the line stays quiet for the longest of these times, so that no late reply is ever taken
+        for another request's.
+        """
+        known = self._manners.get(unit_id)
+        if known:
+            max_reply_s, gap_s = max(known.max_reply_s, max_reply_s), max(known.gap_s, gap_s)
+        self._manners[unit_id] = _Manner(max_reply_s, gap_s)
+
+    async def read(
+        self,
+        table: Table,
+        unit_id: int,
+        address: int,
+        count: int,
+        *,
+        urgent: bool = False,
+        reply_s: float | None = None,
+    ) -> list[int]:
+        """Words 0..65535 of "holding" or "input", or 0/1 of "coil" or "discrete", from 0-based `address`."""
+        request = frames.read_request(table, unit_id, address, count)
+        return request.values((await self.ask(request, urgent=urgent, reply_s=reply_s)).reply)
+
+    async def write(
+        self, table: Table, unit_id: int, address: int, values: Sequence[int], *, urgent: bool = True,
+        reply_s: float | None = None,
+    ) -> None:  # fmt: skip
+        """Write coils or holding registers, one value with FC05/FC06, several with FC0F/FC10; the echo is checked.
+
+        A write that raised may or may not have been carried out; it is not repeated here.
+        """
+        await self.ask(frames.write_request(table, unit_id, address, values), urgent=urgent, reply_s=reply_s)
+
+    async def exchange(
+        self, unit_id: int, pdu: bytes, expect: bytes | int | None = None, *, urgent: bool = True,
+        reply_s: float | None = None,
+    ) -> bytes:  # fmt: skip
+        """Send a PDU of one's own and give back the reply PDU. `expect`: see `frames.raw_request`."""
+        return (await self.ask(frames.raw_request(unit_id, pdu, expect), urgent=urgent, reply_s=reply_s)).reply
+
+    async def ask(self, request: Request, *, urgent: bool = False, reply_s: float | None = None) -> Outcome:
+        """Send a prepared request. The outcome holds the checked reply PDU and the moment of its last byte.
+
+        Raises Timeout, BadFrame, Refused or NotPresent. A read whose reply failed a check is asked again
+        `retries` times. A caller that is cancelled leaves the exchange to end by itself.
+        """
+        for _ in range(self.section.retries if request.is_read else 0):
+            try:
+                return await self._ask_once(request, urgent=urgent, reply_s=reply_s)
+            except BadFrame:
+                continue
+        return await self._ask_once(request, urgent=urgent, reply_s=reply_s)
+
+    async def _ask_once(self, request: Request, *, urgent: bool, reply_s: float | None) -> Outcome:
+        if request.unit_id == 0 and self.section.is_serial:
+            raise Refused("unit id 0 is broadcast: nobody answers; use 1 to 247")
+        if self._hangs:
+            raise NotPresent(f"{self.name}: {self.health.reason}")
+        waiting = self._urgent if urgent else self._polls
+        if len(waiting) >= _MAX_WAITING:
+            raise Timeout(f"{len(waiting)} requests wait for the line {self.name}")
+        if reply_s is None:
+            manner = self._manners.get(request.unit_id)
+            reply_s = manner.max_reply_s if manner else self.section.timeout
+        loop = asyncio.get_running_loop()
+        job = _Job(request, reply_s, loop.time(), loop.create_future())
+        waiting.append(job)
+        self._pump()
+        outcome = await job.answer
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome
+
+    # -- the queue ----------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        if self._busy:
+            return
+        now_s = asyncio.get_running_loop().time()
+        job = self._next(self._urgent, now_s) or self._next(self._polls, now_s)
+        if job is None:
+            self._wait_for_unit(now_s)
+            return
+        self._busy = True
+        self._current = job
+        self._last_unit_id = job.request.unit_id
+        self._wire.send(job.request, job.reply_s, self._quiet_s(job.reply_s))
+
+    def _next(self, waiting: deque[_Job], now_s: float) -> _Job | None:
+        for _ in range(len(waiting)):
+            job = waiting.popleft()
+            if job.answer.done():  # its caller was cancelled
+                continue
+            if now_s - job.asked_s > _MAX_WAIT_S:
+                job.answer.set_result(_failure(Timeout(f"waited {_MAX_WAIT_S:.0f} s for the line {self.name}")))
+                continue
+            manner = self._manners.get(job.request.unit_id)
+            if manner is None or manner.ready_s <= now_s:
+                return job
+            waiting.append(job)  # a full turn keeps the order
+        return None
+
+    def _wait_for_unit(self, now_s: float) -> None:
+        if self._wake:
+            self._wake.cancel()
+            self._wake = None
+        waiting = [self._manners[job.request.unit_id].ready_s for job in (*self._urgent, *self._polls)]
+        if waiting:
+            self._wake = asyncio.get_running_loop().call_at(max(now_s, min(waiting)), self._pump)
+
+    def _quiet_s(self, reply_s: float) -> float:
+        longest_s = max((manner.max_reply_s for manner in self._manners.values()), default=self.section.timeout)
+        return max(longest_s, reply_s, self._least_quiet_s)
+
+    # -- news of the wire (`wires.Owner`) -----------------------------------------------------------------------
+
+    def replied(self, outcome: Outcome) -> None:
+        """The wire is done with the current request."""
+        job, self._current = self._current, None
+        if job is None:
+            return
+        self._count(job.request.unit_id, outcome)
+        manner = self._manners.get(job.request.unit_id)
+        if manner and manner.gap_s:
+            manner.ready_s = asyncio.get_running_loop().time() + manner.gap_s
+        if not job.answer.done():
+            job.answer.set_result(outcome)
+
+    def free(self) -> None:
+        """The wire can take the next request."""
+        self._busy = self._hangs = False
+        self._pump()
+
+    def opened(self) -> None:
+        """The port or connection is there."""
+        health = self.health
+        if not health.is_open:
+            health.is_open, health.since_mono_ns, health.reason = True, time.monotonic_ns(), ""
+            health.openings += 1
+            _LOG.info("line %s: open", self.name)
+
+    def closed(self, reason: str) -> None:
+        """The port or connection is gone; the current request, if still there, is lost with it."""
+        health = self.health
+        if health.is_open or health.reason != reason:
+            health.is_open, health.since_mono_ns, health.reason = False, time.monotonic_ns(), reason
+            _LOG.warning("line %s: closed: %s", self.name, reason)
+
+    def hung(self, reason: str) -> None:
+        """The port's driver does not come back: nobody waits for it, and nothing is sent until it does."""
+        self._hangs = True
+        self.closed(reason)
+        self.replied(_failure(NotPresent(f"{self.name}: {reason}")))
+        self._fail_waiting(NotPresent(f"{self.name}: {reason}"))
+
+    def heard(self, size: int, *, whole: bool) -> None:
+        """Bytes came that nobody waited for."""
+        self.health.stray_bytes += size
+        if whole:
+            self._unit(self._last_unit_id).late += 1
+
+    # -- accounts -----------------------------------------------------------------------------------------------
+
+    def _unit(self, unit_id: int) -> UnitHealth:
+        return self.health.units.setdefault(unit_id, UnitHealth())
+
+    def _count(self, unit_id: int, outcome: Outcome) -> None:
+        unit = self._unit(unit_id)
+        unit.requests += 1
+        self.health.waiting = len(self._urgent) + len(self._polls)
+        match outcome.error:
+            case None:
+                unit.ok += 1
+            case Refused():
+                unit.exceptions += 1
+            case Timeout():
+                unit.timeouts += 1
+            case Misframed(fault=fault):
+                counter = _COUNTERS.get(fault, "other_faults")
+                setattr(unit, counter, getattr(unit, counter) + 1)
+            case _:
+                unit.absent += 1
+        if outcome.error is None or isinstance(outcome.error, Refused):
+            unit.last_s = outcome.elapsed_s
+            unit.answers_s.append(outcome.elapsed_s)
+            unit.last_answer_mono_ns = outcome.mono_ns
+            if unit.failures_in_a_row >= _SILENT_AFTER:
+                _LOG.info("line %s: unit %d answers again", self.name, unit_id)
+            unit.failures_in_a_row = 0
+            return
+        unit.last_error = outcome.error.reason
+        unit.failures_in_a_row += 1
+        if unit.failures_in_a_row == _SILENT_AFTER and self.health.is_open:
+            _LOG.warning("line %s: unit %d lost: %s", self.name, unit_id, outcome.error.reason)
+
+    def _fail_waiting(self, error: DriverError) -> None:
+        for waiting in (self._urgent, self._polls):
+            while waiting:
+                job = waiting.popleft()
+                if not job.answer.done():
+                    job.answer.set_result(_failure(error))
+
+    async def start(self) -> None:
+        """Make the wire ready."""
+        await self._wire.start()
+
+    async def stop(self) -> None:
+        """Give the wire back; whoever still waits is told."""
+        if self._wake:
+            self._wake.cancel()
+        self._busy = True
+        error = NotPresent(f"the line {self.name} is closed")
+        self._hangs, self.health.reason = True, "closed"
+        self._fail_waiting(error)
+        await self._wire.stop()
+        self.replied(_failure(error))
+
+
+def _failure(error: DriverError) -> Outcome:
+    return Outcome(b"", error, time.monotonic_ns(), 0.0)
+
+
+@asynccontextmanager
+async def open_line(name: str, section: LineSection, *, quiet_s: float = 0.2) -> AsyncIterator[ModbusLine]:
+    """A line for as long as the context lasts. Opening never fails: see NotPresent at each request.
+
+    `quiet_s` is the least silence after a failure, also when every unit answers faster.
+    """
+    line = ModbusLine(name, section, quiet_s)
+    await line.start()
+    try:
+        yield line
+    finally:
+        await line.stop()
