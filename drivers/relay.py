@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,10 @@ from drivers.limits import LimitedSwitch, limited
 
 class Line(Protocol):
     """What relays need of a Modbus line; `drivers.modbus.ModbusLine` is one."""
+
+    def expect(self, unit_id: int, max_reply_s: float, gap_s: float = 0.0) -> None:
+        """Longest answer of a unit, and how long to leave it alone between two requests."""
+        ...
 
     async def read(
         self, table: Literal["coil", "holding"], unit_id: int, address: int, count: int, *, urgent: bool = False
@@ -42,6 +45,8 @@ class Line(Protocol):
         ...
 
 
+REPLY_S = 0.5  # relay modules answer within 100 ms; a siren can't wait longer for its next try
+ReplyTime = Annotated[Duration, Field(gt=0, le=5.0, description="longest time the unit takes to answer")]
 UnitId = Annotated[int, Field(ge=1, le=247)]
 _WRITE = Exchange(request_bytes=8, reply_bytes=8)  # FC05, Modbus application protocol 1.1b3, 6.5
 
@@ -52,6 +57,7 @@ class CoilSection(Section):
     unit_id: UnitId
     coil: Annotated[int, Field(ge=0, le=65535, description="0-based address of the coil")]
     inverted: bool = Field(False, description="true: the output is on while the coil is 0")
+    timeout: ReplyTime = REPLY_S
     settle: Duration = Field(
         0.0, description='least time between two commands, e.g. "50 ms" for RS-485 sound-and-light alarms'
     )
@@ -71,7 +77,7 @@ class CoilSection(Section):
 
 
 class CoilSwitch:
-    """One coil. Commands to it keep `settle` apart; several outputs of one slow unit need the line's own settle."""
+    """One coil of a unit."""
 
     refresh_s: float | None = None
 
@@ -79,17 +85,15 @@ class CoilSwitch:
         self.name = name
         self._section = section
         self._line = line
-        self._turn = asyncio.Lock()
-        self._free_s = 0.0  # loop time from which the unit takes its next command
+        line.expect(section.unit_id, section.timeout, section.settle)
 
     async def set(self, *, on: bool) -> None:
         """Write the coil and check the echo. Raises DriverError."""
         section = self._section
-        async with self._spaced():
-            coil, value = section.coil, on != section.inverted
-            if not on and section.off_coil is not None:
-                coil, value = section.off_coil, True
-            await self._line.write("coil", section.unit_id, coil, [int(value)], urgent=True)
+        coil, value = section.coil, on != section.inverted
+        if not on and section.off_coil is not None:
+            coil, value = section.off_coil, True
+        await self._line.write("coil", section.unit_id, coil, [int(value)], urgent=True)
 
     async def read_back(self) -> bool | None:
         """The coil as the unit reports it, or None with `read_back = false`. Raises DriverError."""
@@ -97,22 +101,8 @@ class CoilSwitch:
         if not section.read_back:
             return None
         place = section.coil % section.read_block
-        async with self._spaced():
-            coils = await self._line.read(
-                "coil", section.unit_id, section.coil - place, section.read_block, urgent=True
-            )
+        coils = await self._line.read("coil", section.unit_id, section.coil - place, section.read_block, urgent=True)
         return bool(coils[place]) != section.inverted
-
-    @asynccontextmanager
-    async def _spaced(self) -> AsyncIterator[None]:
-        loop = asyncio.get_running_loop()
-        async with self._turn:
-            if (wait_s := self._free_s - loop.time()) > 0:
-                await asyncio.sleep(wait_s)
-            try:
-                yield
-            finally:
-                self._free_s = loop.time() + self._section.settle
 
 
 class ModbusCoilDriver:
@@ -126,7 +116,10 @@ class ModbusCoilDriver:
         del base
         check = Exchange(request_bytes=8, reply_bytes=5 + (section.read_block + 7) // 8)
         return Description(
-            points=(), exchanges=(_WRITE, check) if section.read_back else (_WRITE,), unit_id=section.unit_id
+            points=(),
+            exchanges=(_WRITE, check) if section.read_back else (_WRITE,),
+            unit_id=section.unit_id,
+            max_reply_s=section.timeout,
         )
 
     @asynccontextmanager
@@ -144,6 +137,7 @@ class WaveshareSection(Section):
 
     unit_id: UnitId = 1
     channel: Annotated[int, Field(ge=1, le=8, description="as printed on the module")]
+    timeout: ReplyTime = REPLY_S
     pulse: Annotated[Duration, Field(ge=1.0, le=3276.7)] | None = Field(
         None,
         description="the module itself switches off after this time unless told again (a dead-man); none: stays on",
@@ -166,6 +160,7 @@ class WaveshareSwitch:
         self._normal = False  # whether the channel is known to obey only us
         command, value = (0x0000, 0xFF00) if section.pulse is None else (0x0200, round(section.pulse * 10))
         self._on_pdu = _fc05(command + self._channel, value)
+        line.expect(section.unit_id, section.timeout)
 
     async def set(self, *, on: bool) -> None:
         """Switch and check the echo. Raises DriverError."""
@@ -216,6 +211,7 @@ class WaveshareRelayDriver:
             exchanges=(_WRITE, Exchange(request_bytes=8, reply_bytes=6)),
             baudrates=(4800, 9600, 19200, 38400, 57600, 115200, 128000, 256000),
             unit_id=section.unit_id,
+            max_reply_s=section.timeout,
             notes=notes,
         )
 
