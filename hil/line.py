@@ -13,7 +13,7 @@ answer is delivered at the pace of the wire in pieces of at most 2 ms.
 
 Baud rate and odd parity of the other end are read from the pty: when they differ, units cannot read the request and
 stay silent (`misread`). Linux drops PARENB on a pty, so even parity and none cannot be told apart there; and glibc
-answers EINVAL to a client that asks for even parity twice without any other change.
+answers EINVAL to a client that sets parity again without any other change (pyserial does, when a timeout is changed).
 """
 
 from __future__ import annotations

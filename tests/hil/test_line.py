@@ -19,8 +19,8 @@ from hil.line import VirtualLine
 class Peer:
     """A plain serial client: writes a frame, reads as many bytes as it is told."""
 
-    def __init__(self, path: Path, baudrate: int = 9600, parity: str = "N") -> None:
-        self.port = serial.Serial(str(path), baudrate, parity=parity, timeout=0.5)
+    def __init__(self, path: Path, baudrate: int = 9600, parity: str = "N", timeout: float = 0.5) -> None:
+        self.port = serial.Serial(str(path), baudrate, parity=parity, timeout=timeout)
 
     def ask(self, unit_id: int, request_: Request, size: int) -> bytes:
         self.port.write(RTU.frame(unit_id, request_.encode()))
@@ -114,8 +114,7 @@ def test_the_wrong_speed_or_parity_is_not_understood(
     path: Path, open_peer: type[Peer], baudrate: int, parity: str
 ) -> None:
     with VirtualLine(path, {1: RadarLevel(10)}) as line:
-        peer = open_peer(path, baudrate, parity)
-        peer.port.timeout = 0.1
+        peer = open_peer(path, baudrate, parity, 0.1)
         assert peer.ask(1, Request(3, 3, 1), 1) == b""
         assert line.misread == 1
         peer.port.close()
