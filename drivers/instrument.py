@@ -1,0 +1,183 @@
+"""Any Modbus instrument that a register map describes: map and section to requests, replies to readings."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from drivers import api, frames
+from drivers.api import Description, Duration, Exchange, Quality, Reading
+from drivers.decode import Decoded, Decoder
+from drivers.frames import ExceptionReply, Request
+from drivers.modbus import ModbusLine
+from drivers.registers import Block, Cell, MapPoint, RegisterMap, load_map, plan, problems_of
+
+_NOT_THERE = frozenset({2, 3})  # exception codes of a read that a smaller one may avoid
+
+
+class PointOverride(api.Section):
+    """What the site says of a point. `scale` and `offset` come on top of the map's: value = scale * map's + offset.
+
+    `low`, `high` are numbers in `unit`, or in the map's unit where none is given; the site file writes quantities.
+    """
+
+    scale: float | None = None
+    offset: float | None = None
+    unit: str | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class ModbusSection(api.Section):
+    """The driver's part of a `[device.x]` table."""
+
+    map: str  # a name of drivers/maps, or a path that ends in ".toml"
+    unit_id: int | None = Field(None, ge=0, le=255)  # the map's factory setting when left out
+    max_reply: Duration | None = None  # slowest answer, where the map's is wrong for this line
+    point: dict[str, PointOverride] = Field(default_factory=dict)
+
+
+class ModbusDriver:
+    """Instruments on Modbus lines, `driver = "modbus"`."""
+
+    Section = ModbusSection
+
+    def describe(self, section: ModbusSection, base: Path) -> Description:
+        """Points, bus load and quirks. Raises ValueError (MapError with all problems at once)."""
+        register_map = site_map(section, base)
+        device = register_map.device
+        unit_id = _unit_id(section, register_map)
+        max_reply_s = device.max_reply if section.max_reply is None else section.max_reply
+        requests = [_request(unit_id, block) for block in plan(register_map)]
+        notes = [f"{device.title}: {device.maturity}", *device.notes]
+        notes += [f"not verified: {fact}" for fact in device.unverified]
+        notes += [f"{name}: {point.note}" for name, point in register_map.point.items() if point.note]
+        return Description(
+            points=register_map.points,
+            exchanges=tuple(Exchange(len(r.rtu), r.rtu_reply_size, max_reply_s) for r in requests),
+            baudrates=device.baudrates,
+            parity=device.parity,
+            unit_id=unit_id,
+            max_reply_s=max_reply_s,
+            notes=tuple(notes),
+        )
+
+    @asynccontextmanager
+    async def connect(
+        self, name: str, section: ModbusSection, bus: ModbusLine, base: Path
+    ) -> AsyncIterator[ModbusInstrument]:
+        """The instrument on its open line. Nothing is sent until the first poll."""
+        register_map = site_map(section, base)
+        device = register_map.device
+        unit_id = _unit_id(section, register_map)
+        max_reply_s = device.max_reply if section.max_reply is None else section.max_reply
+        bus.expect(unit_id, max_reply_s, device.gap)
+        yield ModbusInstrument(name, bus, unit_id, register_map, max_reply_s)
+
+
+def site_map(section: ModbusSection, base: Path) -> RegisterMap:
+    """The section's map with the site's own words on its points. Raises ValueError."""
+    register_map = load_map(section.map, base)
+    points = dict(register_map.point)
+    for name, override in section.point.items():
+        if name not in points or points[name].hidden:
+            known = [point.name for point in register_map.points]
+            near = difflib.get_close_matches(name, known, 3, 0.4) or known
+            raise ValueError(f"point.{name}: {section.map} has no such point; nearest: {', '.join(near)}")
+        try:
+            points[name] = overridden(points[name], override)
+        except ValidationError as error:
+            raise ValueError(f"point.{name}: {'; '.join(problems_of(error))}") from None
+    return register_map.model_copy(update={"point": points})
+
+
+def overridden(point: MapPoint, override: PointOverride) -> MapPoint:
+    """The point as the site wants it. Raises ValidationError where the result makes no sense."""
+    scale = 1.0 if override.scale is None else override.scale
+    offset = override.offset or 0.0
+    unit = point.unit if override.unit is None else override.unit
+    limits = [None if limit is None else limit * scale + offset for limit in (point.low, point.high)]
+    low, high = limits if scale > 0 else limits[::-1]
+    changes: dict[str, Any] = {
+        "scale": point.scale * scale,
+        "offset": point.offset * scale + offset,
+        "unit": unit,
+        "low": low if override.low is None else override.low,
+        "high": high if override.high is None else override.high,
+    }
+    if point.unit_from and override.scale is not None:  # the site converts: what the device tells is the map's unit
+        units = {code: unit if told == point.unit else told for code, told in point.unit_from.units.items()}
+        changes["unit_from"] = {"point": point.unit_from.point, "units": units}
+    return MapPoint.model_validate({**point.model_dump(), **changes})
+
+
+def _unit_id(section: ModbusSection, register_map: RegisterMap) -> int:
+    unit_id = register_map.device.unit_id if section.unit_id is None else section.unit_id
+    if unit_id is None:
+        raise ValueError(f"unit_id is missing, and {register_map.device.title} has no usual one")
+    return unit_id
+
+
+def _request(unit_id: int, block: Block) -> Request:
+    return frames.read_request(block.table, unit_id, block.address, block.count)
+
+
+class ModbusInstrument:
+    """One unit on a line. Learns which blocks it refuses to answer whole."""
+
+    def __init__(
+        self, name: str, line: ModbusLine, unit_id: int, register_map: RegisterMap, max_reply_s: float
+    ) -> None:
+        self.name = name
+        self.unit_id = unit_id
+        self._line = line
+        self._decoder = Decoder(register_map)
+        self._blocks = plan(register_map)
+        self._max_reply_s = max_reply_s
+
+    async def poll(self) -> Sequence[Reading]:
+        """Read every point once; all readings carry the time of the last reply.
+
+        A block that fails gives its points COMM_FAULT, or BAD where the unit refused it, as long as another one was
+        answered. Raises DriverError otherwise; a silent unit costs one time-out.
+        """
+        cells: dict[Cell, int] = {}
+        failures: dict[str, Decoded] = {}
+        mono_ns = 0
+        first_error: api.DriverError | None = None
+        waiting = list(self._blocks)
+        while waiting:
+            block = waiting.pop(0)
+            request = _request(self.unit_id, block)
+            try:
+                outcome = await self._line.ask(request, reply_s=self._max_reply_s)
+            except ExceptionReply as error:
+                if block.parts and error.code in _NOT_THERE:
+                    waiting[:0] = self._split(block)
+                    continue
+                failures |= dict.fromkeys(block.points, Decoded(math.nan, Quality.BAD, error.reason))
+                first_error = first_error or error
+            except api.DriverError as error:
+                if not cells:
+                    self._blocks.append(self._blocks.pop(0))  # a block that is never answered must not hide the others
+                    raise
+                failures |= dict.fromkeys(block.points, Decoded(math.nan, Quality.COMM_FAULT, error.reason))
+            else:
+                mono_ns = outcome.mono_ns
+                values = request.values(outcome.reply)
+                cells.update(((block.table, block.address + i), value) for i, value in enumerate(values))
+        if not cells and first_error:
+            raise first_error
+        decoded = self._decoder.decode(cells, failures)
+        return [Reading(name, d.value, d.quality, mono_ns, d.reason) for name, d in decoded.items()]
+
+    def _split(self, block: Block) -> tuple[Block, ...]:
+        at = self._blocks.index(block)
+        self._blocks[at : at + 1] = block.parts
+        return block.parts
