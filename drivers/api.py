@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Protocol, runtime_checkable
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 
 class Quality(enum.IntEnum):
@@ -116,7 +116,11 @@ def _duration_or_seconds(value: object) -> float:
     return duration(value)
 
 
-Duration = Annotated[float, BeforeValidator(_duration_or_seconds)]
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration_or_seconds),
+    WithJsonSchema({"type": "string", "format": "duration", "pattern": r"^\s*\d+(\.\d+)?\s*(us|ms|s|min|h|d)\s*$"}),
+]
 
 
 class Section(BaseModel):

@@ -1,4 +1,4 @@
-"""Owns what a checked site is made of: frozen objects that the rest of the agent is built from. Reads nothing itself."""
+"""Owns what a checked site is made of: frozen objects that the rest of the agent is built from. Reads nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class BusConfig:
-    """A line with one owner. `load` is the share of its time that polls and re-asserted outputs take at their slowest."""
+    """A line with one owner. `load` is the share of its time that polls and re-asserted outputs take at slowest."""
 
     name: str
     section: LineSection
@@ -183,9 +183,9 @@ class Uplink:
     acknowledge: Literal["platform", "puback"]
     version: Literal["auto", "5", "3.1.1"]
     keepalive_s: float
-    batch_every_s: float  # readings wait at most that long for company
+    batch_s: float  # readings wait at most that long for company
     batch_readings: int  # and go when there are so many
-    backlog_per_s: float  # messages a second of what was recorded while the platform was away
+    backlog_rate: float  # readings a second of what was recorded while the platform was away
 
 
 @dataclass(frozen=True, slots=True)

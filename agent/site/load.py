@@ -1,0 +1,224 @@
+"""Loads a site: all files read, everything checked, all problems told at once; then frozen. Opens no line."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+import drivers
+from agent.link.settings import broker_address
+from rules.judge import Ruleset, build_ruleset
+from rules.model import PointInfo, RuleErrors, RuleProblem
+
+from .around import Around
+from .devices import read_devices
+from .document import COLLECTIONS, SINGLE, Document
+from .lines import join_lines, read_buses
+from .model import AlarmConfig, DeviceConfig, OutputConfig, PointConfig, Site, Storage, Uplink, Zone
+from .outputs import read_outputs
+from .problems import ConfigErrors, listed, nearest, shown
+from .response import read_alarms, read_response, warn_unheard
+from .sections import SiteTable, StorageTable, UplinkTable, ZoneTable
+from .text import title_of
+from .validate import checked, named
+
+Value = TypeVar("Value")
+
+_BUILT_IN_MAPS = Path(drivers.__file__).resolve().parent / "maps"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def load_site(path: Path, *, home: Path | None = None) -> Site:
+    """The site at `path`, checked as a whole and frozen; doubtful things are in `site.warnings`.
+
+    `home` is where recordings and keys lie when `path` is a kept copy of the site's files; default: beside the file
+    that names them. Raises ConfigErrors with everything that is wrong, in the order of the files.
+    """
+    document = Document(Path(path))
+    for key in document.data:
+        if key not in (*COLLECTIONS, *SINGLE):
+            known = ("include", *SINGLE, *COLLECTIONS)
+            document.error((key,), f"got an unknown key, expected one of {listed(known)}", nearest(key, known))
+    table = _site_table(document)
+    given = table or SiteTable(id="unknown")
+    languages, levels = tuple(given.languages), tuple(given.levels)
+    zones = _zones(document, languages)
+    buses = read_buses(document)
+    bad_buses = set(document.collection("bus") or {}) - set(buses)
+    around = Around(document, languages, levels, tuple(buses), bad_buses, tuple(zones), home)
+    devices, broken = read_devices(around)
+    outputs, wrong = read_outputs(around, devices, broken)
+    lines = join_lines(document, buses, devices.values(), outputs.values())
+    plans, patterns, messages = read_response(around, outputs, wrong)
+    alarms = read_alarms(around, plans)
+    warn_unheard(document, alarms, plans, outputs)
+    points = {name: point for device in devices.values() for name, point in device.points.items()}
+    ruleset = _ruleset(document, points, alarms, broken)
+    uplink = _uplink(document, given.id, home)
+    storage = checked(document, StorageTable, document.data.get("storage", {}), ("storage",)) or StorageTable()
+    warnings = tuple(document.in_order(document.warnings))
+    if document.errors or ruleset is None:
+        raise ConfigErrors(document.in_order(document.errors), warnings)
+    maps = map_files(devices.values())
+    files = (*document.files, *(file for file in maps if not _is_built_in(file)))
+    return Site(
+        id=given.id,
+        name=title_of(document, ("site",), given.name, given.id, languages),
+        languages=languages,
+        admin_code=given.admin_code,
+        levels=levels,
+        zones=_frozen(zones or _mentioned(devices, outputs, alarms, languages)),
+        buses=_frozen(lines),
+        devices=_frozen(devices),
+        points=_frozen(points),
+        outputs=_frozen(outputs),
+        patterns=_frozen(patterns),
+        messages=_frozen(messages),
+        plans=_frozen(plans),
+        alarms=_frozen({alarm.name: alarm for alarm in alarms}),
+        uplink=uplink,
+        storage=Storage(
+            Path(storage.directory) if storage.directory is not None else None, storage.critical, storage.telemetry
+        ),
+        ruleset=ruleset,
+        warnings=warnings,
+        files=files,
+        digest=_digest(document.path.parent, document.files, maps),
+    )
+
+
+def map_files(devices: Iterable[DeviceConfig]) -> tuple[Path, ...]:
+    """The register maps that devices use, each once: `map` in a driver's section names one, see `drivers.registers`."""
+    files = []
+    for device in devices:
+        name = getattr(device.section, "map", None)
+        if isinstance(name, str):
+            files.append(device.base / name if name.endswith(".toml") else _BUILT_IN_MAPS / f"{name}.toml")
+    return tuple(dict.fromkeys(files))
+
+
+def _site_table(document: Document) -> SiteTable | None:
+    path = ("site",)
+    if "site" not in document.data:
+        document.error(path, "got nothing, expected a table [site] with an id")
+        return None
+    table = checked(document, SiteTable, document.data["site"], path)
+    if table is None:
+        return None
+    for key, words in (("languages", table.languages), ("levels", table.levels)):
+        for number, word in enumerate(words):
+            if word in words[:number]:
+                document.error((*path, key, number), f"got {shown(word)} twice, expected it once")
+            elif not word.strip():
+                document.error((*path, key, number), "got nothing, expected a word")
+    return table
+
+
+def _zones(document: Document, languages: tuple[str, ...]) -> dict[str, Zone]:
+    zones = {}
+    for name, raw in named(document, "zone").items():
+        table = checked(document, ZoneTable, raw, ("zone", name))
+        given = table.title if table else {}
+        zones[name] = Zone(name, title_of(document, ("zone", name), given, name, languages))
+    return zones
+
+
+def _mentioned(
+    devices: Mapping[str, DeviceConfig],
+    outputs: Mapping[str, OutputConfig],
+    alarms: Iterable[AlarmConfig],
+    languages: tuple[str, ...],
+) -> dict[str, Zone]:
+    """Zones of a site that has no tables for them: every one that is named somewhere, called by its name."""
+    things: tuple[DeviceConfig | OutputConfig | AlarmConfig, ...] = (*devices.values(), *outputs.values(), *alarms)
+    names = dict.fromkeys(thing.zone for thing in things if thing.zone is not None)
+    return {name: Zone(name, _frozen(dict.fromkeys(languages, name))) for name in names}
+
+
+def _ruleset(
+    document: Document, points: Mapping[str, PointConfig], alarms: Iterable[AlarmConfig], broken: Iterable[str]
+) -> Ruleset | None:
+    infos = [
+        PointInfo(p.name, p.unit, p.stale_after_s, p.low, p.high, p.kind, p.states, p.wrap) for p in points.values()
+    ]
+    rules = [alarm.rule for alarm in alarms]
+    try:
+        return build_ruleset(infos, rules)
+    except RuleErrors as errors:
+        texts = {(rule.name, level.level): level for rule in rules for level in rule.levels}
+        for problem in errors.problems:
+            level = texts.get((problem.alarm, problem.level))
+            text = getattr(level, problem.key, None) if level else None
+            if not _follows(problem, text, broken):
+                path = ("alarm", problem.alarm, *(("level", problem.level) if problem.level else ()), problem.key)
+                document.error(path, problem.message, problem.hint, problem.column)
+        return None
+
+
+def _follows(problem: RuleProblem, text: object, broken: Iterable[str]) -> bool:
+    """Whether a problem only follows from a device that is wrong itself, which is told already."""
+    if problem.column is None or not isinstance(text, str):
+        return False
+    return any(text.startswith(f"{device}.", problem.column) for device in broken)
+
+
+def _uplink(document: Document, site: str, home: Path | None) -> Uplink | None:
+    if "uplink" not in document.data:
+        return None
+    path = ("uplink",)
+    table = checked(document, UplinkTable, document.data["uplink"], path)
+    if table is None:
+        return None
+    try:
+        host, port, tls = broker_address(table.broker)
+    except ValueError as error:
+        document.error((*path, "broker"), f"got {shown(table.broker)}, expected mqtts://host:port: {error}")
+        return None
+    base = home or document.file(path).parent
+    files: dict[str, Path | None] = {}
+    for key in ("password_file", "ca", "cert", "key"):
+        text = getattr(table, key)
+        files[key] = None if text is None else base / text
+        if text is not None and not _is_there(base / text):
+            document.warn((*path, key), f"got {shown(text)}, which is not there: the platform can't be reached")
+    for key, other in (("cert", "key"), ("key", "cert")):
+        if files[key] is not None and files[other] is None:
+            document.error((*path, other), f"got nothing, expected the file that belongs to {key}")
+    if not tls and host not in _LOOPBACK:
+        document.warn((*path, "broker"), "has no TLS: anybody on the way can read and change what is sent")
+    return Uplink(
+        table.broker, host, port, tls, table.client_id or site, table.username, files["password_file"], files["ca"],
+        files["cert"], files["key"], table.acknowledge, table.version, table.keepalive, table.batch,
+        table.batch_readings, table.backlog,
+    )  # fmt: skip
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_built_in(file: Path) -> bool:
+    return file.resolve().is_relative_to(_BUILT_IN_MAPS)
+
+
+def _digest(base: Path, files: Iterable[Path], maps: Iterable[Path]) -> str:
+    """Of names and contents, each with its length; names are relative, so that a copy has the same digest."""
+    total = hashlib.sha256()
+    named_files = [(os.path.relpath(file, base), file) for file in files]
+    named_files += [(f"map {file.name}" if _is_built_in(file) else os.path.relpath(file, base), file) for file in maps]
+    for name, file in sorted(named_files):
+        content = file.read_bytes()
+        total.update(f"{name}\0{len(content)}\0".encode())
+        total.update(content)
+    return total.hexdigest()
+
+
+def _frozen(items: Mapping[str, Value]) -> Mapping[str, Value]:
+    return MappingProxyType(dict(items))
