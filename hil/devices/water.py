@@ -102,11 +102,22 @@ class TippingRain(Device):
         self.tips = 0
         self._total_x10000 = 0
         self._poured_mm = 0.0
+        self._fallen_mm = 0.0
         self._tipped: deque[float] = deque(maxlen=200_000)
         self._start_s = self.now_s()
 
+    @property
+    def fallen_mm(self) -> float:
+        """All the rain that fell into it, counted or still in the bucket; setting it pours the difference."""
+        return self._fallen_mm
+
+    @fallen_mm.setter
+    def fallen_mm(self, mm: float) -> None:
+        self.pour(max(0.0, mm - self._fallen_mm))
+
     def pour(self, mm: float) -> None:
         """Rain falls; what does not fill the bucket waits for the next rain."""
+        self._fallen_mm += mm
         self._poured_mm += mm
         while self._poured_mm >= self.tip_x10000 / 10_000:
             self._poured_mm -= self.tip_x10000 / 10_000
@@ -115,8 +126,10 @@ class TippingRain(Device):
             self._tipped.append(self.now_s())
 
     def restart(self) -> None:
-        """Power lost: counters start again at 0, the window is one hour."""
+        """Power lost: counters start again at 0, the window is one hour; what fell before stays fallen."""
+        fallen_mm = self._fallen_mm
         self.__init__()  # type: ignore[misc] # the device's RAM is gone
+        self._fallen_mm = fallen_mm
 
     def image(self, table: str) -> Mapping[int, int]:
         """Inputs 0 to 12; holding 6 and 7."""
