@@ -52,9 +52,19 @@ class Decoder:
         if word in ("inhibited", "bad"):
             return Decoded(math.nan, Quality.INHIBITED if word == "inhibited" else Quality.BAD, reason)
         decoded = _special(point, number) or self._measured(name, point, numbers)
-        if word == "good" or decoded.quality not in (Quality.GOOD, Quality.UNDER_RANGE):
-            return decoded
-        return Decoded(decoded.value, Quality.OVER_RANGE if word == "over_range" else Quality.UNCERTAIN, reason)
+        if word == "over_range":
+            return self._beyond(point, decoded, numbers, reason)
+        if word == "uncertain" and decoded.quality is Quality.GOOD:
+            return Decoded(decoded.value, Quality.UNCERTAIN, reason)
+        return decoded
+
+    def _beyond(self, point: MapPoint, decoded: Decoded, numbers: Mapping[str, float], reason: str) -> Decoded:
+        # Catalytic sensors read low in gas above the explosive range, so the number alone may look harmless.
+        floors = [decoded.value, math.nan if point.high is None else point.high]
+        scales = [gate.at_least for gate in point.valid_when if gate.at_least]
+        floors += [self._measured(name, self._points[name], numbers).value for name in scales]
+        known = [value for value in floors if math.isfinite(value)]
+        return Decoded(max(known), Quality.OVER_RANGE, reason) if known else decoded
 
     def _measured(self, name: str, point: MapPoint, numbers: Mapping[str, float]) -> Decoded:
         factor = 1.0

@@ -62,6 +62,7 @@ class Gate(_Part):
     inhibited: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()
     otherwise: GateWord = "inhibited"
+    at_least: str | None = None  # a point that holds the full scale, the least value when over_range
 
     def word(self, state: str) -> GateWord:
         """What `state` makes of the point."""
@@ -178,7 +179,8 @@ class MapPoint(_Part):
     @property
     def needs(self) -> set[str]:
         """Names of the points without which it can't be told."""
-        return {part.point for part in (*self.valid_when, self.scale_from, self.unit_from) if part}
+        named = {part.point for part in (*self.valid_when, self.scale_from, self.unit_from) if part}
+        return named | {gate.at_least for gate in self.valid_when if gate.at_least}
 
 
 class DeviceModel(_Part):
