@@ -71,7 +71,7 @@ class Clock:
         return judgement_s - self.shift_ns * 1e-9
 
     def resume(self, boot: str, mono_ns: int, judgement_s: float) -> None:
-        """Go on from a saved state: within one boot the outage counts; across boots its length is unknown, so nothing."""
+        """Go on from a saved state: within one boot the outage counts; across boots its length is unknown: nothing."""
         if boot == self.boot:
             self.shift_ns = round(judgement_s * 1e9) - mono_ns
         else:

@@ -1,0 +1,250 @@
+"""The command line, thin: every command is a few lines around a room that does the work."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent import __version__
+
+PACKAGES = ("agent", "drivers", "rules", "hil")
+SITE = click.argument("site", type=click.Path(path_type=Path, dir_okay=False))
+STATE = click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="Where the journal is kept. Default: $STATE_DIRECTORY (systemd), else ~/.local/state/tocsin.",
+)
+SOCKET = click.option(
+    "--socket",
+    type=click.Path(path_type=Path),
+    envvar="TOCSIN_SOCKET",
+    help="Socket of the running agent. Default: the one of the system's service, else of `tocsin run`.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="For machines.")
+
+
+def same_place() -> None:
+    """Refuse to start when the packages come from different places: two half-updated versions must never guard.
+
+    Raises click.ClickException naming where each came from.
+    """
+    places = {}
+    for package in PACKAGES:
+        spec = importlib.util.find_spec(package)
+        origin = Path(spec.origin).resolve().parent.parent if spec and spec.origin else None
+        places[package] = origin
+    if len(set(places.values())) > 1:
+        found = "\n".join(f"  {package}: {origin or 'not found'}" for package, origin in places.items())
+        raise click.ClickException(
+            f"the packages of tocsin come from different places:\n{found}\n"
+            "install tocsin-agent into a virtual environment of its own, and unset PYTHONPATH"
+        )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tocsin")
+def main() -> None:
+    """Tocsin: reads a community's sensors, judges them offline, sounds the alarm and proves that it sounded."""
+    same_place()
+
+
+# --- running ----------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@SITE
+@click.option(
+    "--state", type=click.Path(path_type=Path), help="Where the journal is kept. Default: see `tocsin run -h`."
+)
+@SOCKET
+def run(site: Path, state: Path | None, socket: Path | None) -> None:
+    """Guard SITE until stopped; with an [uplink], the link runs as a child."""
+    _guard(site, state, socket, with_link=True)
+
+
+@main.command()
+@SITE
+@STATE
+@SOCKET
+def guard(site: Path, state: Path | None, socket: Path | None) -> None:
+    """As `run`, but without the link: for systemd, where it is a service of its own."""
+    _guard(site, state, socket, with_link=False)
+
+
+@main.command()
+@SITE
+@STATE
+@SOCKET
+def link(site: Path, state: Path | None, socket: Path | None) -> None:
+    """Keep the city's platform in sync with a guard's journal: for systemd."""
+    from agent.link.main import main as link_main
+
+    state, socket = _state(state), _socket(socket, _state(state))
+    sys.exit(link_main([str(site), "--state", str(state), "--socket", str(socket)]))
+
+
+def _guard(site: Path, state: Path | None, socket: Path | None, *, with_link: bool) -> None:
+    from agent.config import ConfigErrors
+    from agent.guard.assemble import Places, assemble
+    from agent.guard.run import run as run_guard
+
+    _log_to_stderr()
+    state = _state(state)
+    cache = Path(os.environ.get("CACHE_DIRECTORY", state / "cache"))
+    places = Places(state, cache, _socket(socket, state))
+    try:
+        assembled = assemble(site.resolve(), places)
+    except ConfigErrors as errors:
+        click.echo(str(errors), err=True)
+        sys.exit(2)
+    except OSError as error:
+        click.echo(f"{site}: {error.strerror}", err=True)
+        sys.exit(2)
+    asyncio.run(run_guard(assembled, with_link=with_link))
+
+
+def _state(given: Path | None) -> Path:
+    default = os.environ.get("STATE_DIRECTORY") or Path.home() / ".local" / "state" / "tocsin"
+    return (given or Path(default)).absolute()
+
+
+def _socket(given: Path | None, state: Path) -> Path:
+    if given is not None:
+        return given.absolute()
+    runtime = os.environ.get("RUNTIME_DIRECTORY")
+    return Path(runtime) / "control.sock" if runtime else state / "control.sock"
+
+
+def _log_to_stderr() -> None:
+    # systemd's journal and a terminal both stamp lines themselves or need no stamp; one line per change of state.
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+
+
+@main.command()
+@SITE
+@JSON
+def check(site: Path, as_json: bool) -> None:
+    """Check SITE: everything that can be known before start. Exit code 2 and `file:line: message` lines on errors."""
+    from rich.console import Console
+
+    from agent.check import check as check_site
+
+    sys.exit(check_site(site, Console(), json=as_json))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def demo(options: tuple[str, ...]) -> None:
+    """A whole virtual community on this machine, a flood that rises, and the same `run` as on a gateway against it.
+
+    --keep stays until Ctrl-C.
+    """
+    sys.exit(subprocess.run([sys.executable, "-m", "hil.demo", *options], check=False).returncode)
+
+
+# --- asking and telling a running agent --------------------------------------------------------------------------
+
+
+@main.command()
+@SOCKET
+@JSON
+def status(socket: Path | None, as_json: bool) -> None:
+    """What a running agent knows of itself: points, alarms, outputs, what is not protected, uplink, journal."""
+    from agent.screens import show_status
+
+    answer = _call({"do": "status"}, socket)
+    click.echo(json.dumps(answer, ensure_ascii=False, indent=2)) if as_json else show_status(answer)
+
+
+@main.command()
+@SOCKET
+@JSON
+def alarms(socket: Path | None, as_json: bool) -> None:
+    """Every alarm of a running agent, its level and state."""
+    from agent.screens import show_alarms
+
+    answer = _call({"do": "alarms"}, socket)
+    click.echo(json.dumps(answer, ensure_ascii=False, indent=2)) if as_json else show_alarms(answer)
+
+
+@main.command()
+@click.argument("alarm")
+@SOCKET
+def ack(alarm: str, socket: Path | None) -> None:
+    """Acknowledge ALARM. This silences the operator's indication, never the public siren."""
+    _act({"do": "ack", "alarm": alarm}, socket)
+
+
+@main.command()
+@click.argument("alarm")
+@SOCKET
+def reset(alarm: str, socket: Path | None) -> None:
+    """Reset a latched ALARM whose condition is over, and let go of what its plan holds until reset."""
+    _act({"do": "reset", "alarm": alarm}, socket)
+
+
+@main.command()
+@click.argument("alarm")
+@click.option("--for", "for_", required=True, metavar="DURATION", help='For how long, such as "2 h"; at most 8 h.')
+@click.option("--why", required=True, help="The reason; it is recorded.")
+@SOCKET
+def shelve(alarm: str, for_: str, why: str, socket: Path | None) -> None:
+    """Withhold ALARM for a time, up to its present level. A higher level is sounded all the same."""
+    _act({"do": "shelve", "alarm": alarm, "for_s": _duration(for_), "why": why}, socket)
+
+
+@main.command()
+@click.argument("alarm")
+@SOCKET
+def unshelve(alarm: str, socket: Path | None) -> None:
+    """Bring a shelved ALARM back."""
+    _act({"do": "unshelve", "alarm": alarm}, socket)
+
+
+@main.command()
+@click.argument("alarm")
+@click.option("--for", "for_", default="10 min", show_default=True, metavar="DURATION", help="At most 10 min.")
+@SOCKET
+def silence(alarm: str, for_: str, socket: Path | None) -> None:
+    """Stop the outputs of an active ALARM for a while. A higher level or a new occurrence sounds all the same."""
+    _act({"do": "silence", "alarm": alarm, "for_s": _duration(for_)}, socket)
+
+
+def _act(request: dict[str, Any], socket: Path | None) -> None:
+    alarm = _call(request, socket)
+    withheld = f", {alarm['withheld']}" if alarm.get("withheld") else ""
+    click.echo(f"{request['alarm']}: {alarm['level']}, {alarm['state']}{withheld}")
+
+
+def _duration(text: str) -> float:
+    from drivers.api import duration
+
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--for") from error
+
+
+def _call(request: dict[str, Any], socket: Path | None) -> Any:
+    """Ask a running agent. Ends with exit code 1 and the reason when there is none or it refuses."""
+    from agent.client import AgentError, call
+
+    places = [socket] if socket else [Path("/run/tocsin/control.sock"), _socket(None, _state(None))]
+    try:
+        return call(request, places)
+    except AgentError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

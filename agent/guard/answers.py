@@ -1,0 +1,96 @@
+"""What a running guard answers on its socket, and what operators may have it do."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from agent import __version__
+from agent.guard import status
+from agent.guard.assemble import Guard
+from agent.guard.control import Control, Refusal, Request, seconds_of, text_of
+
+
+def control_of(guard: Guard) -> Control:
+    """The socket of a guard: who may ask what, and what operators may do."""
+    asks: dict[str, Callable[[Request], Any]] = {
+        "status": lambda _: describe(guard),
+        "points": lambda _: status.points(guard.core),
+        "alarms": lambda _: status.alarms(guard.core),
+        "catalogue": lambda _: _catalogue(guard),
+        "link": partial(_hear_link, guard),
+    }
+    acts = {act: partial(_act, guard, act) for act in ("ack", "reset", "unshelve", "return-to-service")}
+    acts |= {act: partial(_act, guard, act) for act in ("shelve", "silence", "out-of-service")}
+    return Control(guard.places.socket, asks, acts)
+
+
+def _act(guard: Guard, act: str, request: Request, who: str) -> Any:
+    alarm, mono_ns = text_of(request, "alarm"), time.monotonic_ns()
+    why = text_of(request, "why") if act in {"shelve", "out-of-service"} else ""
+    for_s = seconds_of(request, "for_s") if act in {"shelve", "silence"} else 0.0
+    guard.core.operate(act, alarm, who, mono_ns, why=why, for_s=for_s)
+    return status.alarms(guard.core).get(alarm, {"level": "normal", "state": "normal"})
+
+
+def _hear_link(guard: Guard, request: Request) -> Any:
+    state = request.get("state")
+    if not isinstance(state, dict):
+        raise Refusal(f"'state' must be an object; got {state!r}")
+    guard.link = {**state, "heard_mono_ns": time.monotonic_ns()}
+    for entry in state.get("delivered", []):
+        if isinstance(entry, dict) and isinstance(entry.get("epoch"), str) and isinstance(entry.get("upto"), int):
+            guard.journal.delivered(entry["epoch"], entry["upto"])
+    return "heard"
+
+
+def describe(guard: Guard) -> dict[str, Any]:
+    """The whole state of a running guard."""
+    site, core = guard.site, guard.core
+    link = dict(guard.link)
+    heard_mono_ns = link.pop("heard_mono_ns", 0)
+    return {
+        "site": {"id": site.id, "name": dict(site.name), "digest": site.digest, "fault": guard.site_fault},
+        "version": __version__,
+        "pid": os.getpid(),
+        "uptime_s": status.age_s(guard.started_mono_ns),
+        "clock": guard.clock.trust,
+        "judging": guard.judging,
+        "rules": site.ruleset.digest,
+        "steps": core.steps,
+        "points": status.points(core),
+        "alarms": status.alarms(core),
+        "outputs": status.outputs(guard.annunciators),
+        "protection": core.protection,
+        "buses": status.buses(guard.pollers, guard.lines),
+        "journal": status.plain(guard.journal.status()),
+        "uplink": {**link, "age_s": status.age_s(heard_mono_ns)} if site.uplink else None,
+    }
+
+
+def _catalogue(guard: Guard) -> dict[str, Any]:
+    """What the platform is told at birth: devices, points, outputs, alarms, digests."""
+    site = guard.site
+    return {
+        "name": dict(site.name),
+        "version": __version__,
+        "boot": guard.clock.boot,
+        "clock": guard.clock.trust,
+        "site_digest": site.digest,
+        "rules": site.ruleset.digest,
+        "levels": list(site.levels),
+        "devices": {d.name: {"driver": d.driver_name, "bus": d.bus, "zone": d.zone} for d in site.devices.values()},
+        "points": {
+            p.name: {"unit": p.unit, "low": p.low, "high": p.high, "kind": p.kind} for p in site.points.values()
+        },
+        "outputs": {
+            o.name: {"title": dict(o.title), "zone": o.zone, "speaks": o.speaks} for o in site.outputs.values()
+        },
+        "alarms": {
+            a.name: {"title": dict(a.title), "zone": a.zone, "levels": [rule.level for rule in a.rule.levels]}
+            for a in site.alarms.values()
+        },
+    }

@@ -1,0 +1,159 @@
+"""The one place where guard's objects are built and joined. Starts nothing but the journal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent.config import ConfigErrors, Site, keep_good, load_good, load_site
+from agent.guard.annunciate import Annunciator, SwitchAnnunciator
+from agent.guard.clock import Clock
+from agent.guard.core import Core
+from agent.guard.journal import Journal
+from agent.guard.poll import BusPoller
+from agent.guard.speak import VoiceAnnunciator
+from agent.guard.speech import Speech
+from agent.site.model import OutputConfig
+from drivers.modbus import ModbusLine
+from rules.build import Builder
+from rules.judge import Judge
+
+log = logging.getLogger("tocsin.guard")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a running agent keeps what it keeps."""
+
+    state: Path  # journal, last good site file
+    cache: Path  # compiled rules, rendered speech: may vanish at any time
+    socket: Path
+
+
+def load_or_last_good(path: Path, state: Path) -> tuple[Site, str]:
+    """The site as written, or the last good copy with the reason. Raises ConfigErrors when there is neither."""
+    try:
+        return load_site(path), ""
+    except (ConfigErrors, OSError) as error:
+        good = load_good(state)
+        if good is None:
+            raise
+        log.error("the site file can't be used, guarding goes on with the last good copy:\n%s", error)  # noqa: TRY400
+        return good, f"site file refused, running on the last good copy: {error}"
+
+
+@dataclass(slots=True)
+class Guard:
+    """Everything that runs in the guard process."""
+
+    site: Site
+    site_fault: str
+    places: Places
+    journal: Journal
+    clock: Clock
+    core: Core
+    judge: Judge
+    builder: Builder
+    annunciators: dict[str, Annunciator]
+    site_path: Path
+    lines: dict[str, ModbusLine] = field(default_factory=dict)
+    pollers: list[BusPoller] = field(default_factory=list)
+    histories: dict[str, Any] = field(default_factory=dict)  # of outputs' limits, so that a restart resets no count
+    link: dict[str, Any] = field(default_factory=dict)  # what the link process last said of itself
+    judging: str = "twin"
+    started_mono_ns: int = field(default_factory=time.monotonic_ns)
+    first_step_s: float | None = None
+
+
+def assemble(site_path: Path, places: Places) -> Guard:
+    """Build a guard from its site file and what survived of the last one. Nothing is opened yet but the journal."""
+    places.state.mkdir(parents=True, exist_ok=True)
+    site, fault = load_or_last_good(site_path, places.state)
+    clock = Clock()
+    clock.look()
+    journal = Journal(
+        places.state,
+        site=site.id,
+        boot_id=clock.boot,
+        critical_quota_bytes=site.storage.critical_bytes,
+        telemetry_quota_bytes=site.storage.telemetry_bytes,
+    )
+    journal.start()
+    mono_ns = time.monotonic_ns()
+    judge = Judge(site.ruleset, clock.judgement_s(mono_ns))
+    annunciators: dict[str, Annunciator] = {}
+    core = Core(site, judge, clock, journal, listeners=annunciators, mono_ns=mono_ns)
+    guard = Guard(
+        site,
+        fault,
+        places,
+        journal,
+        clock,
+        core,
+        judge,
+        Builder(site.ruleset, places.cache / "rules"),
+        annunciators,
+        site_path,
+    )
+    speech = Speech(places.cache / "speech")
+    for config in site.outputs.values():
+        annunciators[config.name] = _annunciator(guard, config, speech)
+    _recall(guard)
+    if not fault:
+        with suppress(OSError):  # a full or read-only disk stops no guarding; the journal tells of it
+            keep_good(site, places.state)
+    return guard
+
+
+def _recall(guard: Guard) -> None:
+    """Take back what survived the last process: timers, latches, alarms, windows, the limits' counts."""
+    journal, core = guard.journal, guard.core
+    if (limits := journal.recall("limits")) is not None:
+        with suppress(ValueError):
+            guard.histories.update(json.loads(limits))
+    judgement, windows = journal.recall("judgement"), journal.recall("windows")
+    mono_ns = time.monotonic_ns()
+    if judgement is not None:
+        try:
+            core.restore(judgement, windows, mono_ns)
+        except (ValueError, KeyError, TypeError) as error:
+            log.error("what survived of the last run can't be used, starting fresh: %s", error)  # noqa: TRY400
+            core.event("start", {"what": "state", "reason": f"not restored: {error}"}, mono_ns)
+
+
+def _annunciator(guard: Guard, config: OutputConfig, speech: Speech) -> Annunciator:
+    def report(output: str, event: str, details: dict[str, Any]) -> None:
+        guard.core.output_event(output, event, details, time.monotonic_ns())
+
+    def connect() -> Any:
+        bus = guard.lines.get(config.bus) if config.bus else None
+        opening = config.driver.connect(config.name, config.section, bus, config.limits, config.base)
+        return _counted(guard, config.name, opening)
+
+    if config.speaks:
+        return VoiceAnnunciator(config, connect, report, speech, guard.site)
+    return SwitchAnnunciator(config, connect, report)
+
+
+@asynccontextmanager
+async def _counted(guard: Guard, name: str, opening: AbstractAsyncContextManager[Any]) -> AsyncIterator[Any]:
+    """An opened output whose limits go on counting where the last process left off."""
+    async with opening as output:
+        if name in guard.histories:
+            try:
+                output.resume(guard.histories[name])
+            except ValueError as error:
+                log.warning("output %s: %s", name, error)
+
+        def changed() -> None:
+            guard.histories[name] = output.history()
+            guard.journal.keep("limits", json.dumps(guard.histories).encode())
+
+        output.changed = changed
+        yield output

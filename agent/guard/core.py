@@ -1,0 +1,347 @@
+"""The core: readings in, wants and records out. A plain call: no await, no I/O, no clock of its own.
+
+The order within a step is the order of importance: judge, want, and only then explain and record.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from agent.guard.clock import Clock
+from agent.guard.equipment import Equipment
+from agent.guard.protection import coverage
+from agent.guard.respond import Responder, Want
+from agent.guard.wording import slots_of
+from agent.records import Lane, Record, SampleRow, Step
+from agent.site.model import Site
+from drivers.api import Quality, Reading
+from rules.alarm import AlarmBook, Transition
+from rules.judge import Judge
+from rules.model import LevelChange, Sample
+
+KEEP_EVERY_S = 1.0  # state that survives, while a delay is running
+KEEP_WINDOWS_S = 60.0  # and the large part of it: windows
+
+
+class Keeper(Protocol):
+    """Where records go: the journal, or a list in a replay."""
+
+    def record(self, record: Record) -> None:
+        """Take one record; never waits."""
+        ...
+
+    def step(self, step: Step) -> None:
+        """Take the readings of one step; never waits."""
+        ...
+
+    def keep(self, name: str, blob: bytes) -> None:
+        """Take state that must survive a restart; never waits."""
+        ...
+
+
+class Listener(Protocol):
+    """An output's annunciator as the core sees it."""
+
+    def want(self, want: Want | None, mono_ns: int) -> None:
+        """What the output is wanted to do."""
+        ...
+
+    def observe(self, value: float, mono_ns: int) -> None:
+        """A reading of its evidence."""
+        ...
+
+    def forgive(self) -> None:
+        """Its faults were reset."""
+        ...
+
+
+@dataclass(slots=True)
+class Latest:
+    """The newest reading of a point."""
+
+    value: float = math.nan
+    quality: Quality = Quality.COMM_FAULT
+    reason: str = "no reading yet"
+    mono_ns: int = 0
+    usable_mono_ns: int = 0
+
+
+class Core:
+    """The state of the site and the one way into it."""
+
+    def __init__(
+        self, site: Site, judge: Judge, clock: Clock, keeper: Keeper, *, listeners: Mapping[str, Listener], mono_ns: int
+    ) -> None:
+        self.site, self.judge, self.clock = site, judge, clock
+        self.responder = Responder(site)
+        self.equipment = Equipment(site, clock.judgement_s(mono_ns))
+        self.book = AlarmBook([*site.alarms, *self.equipment.names])
+        self.table = [Latest() for _ in site.points]
+        self.steps = 0
+        self.protection: list[dict[str, Any]] = []
+        self.follow: Callable[[Record], None] = lambda _: None  # who watches records live: the control socket
+        self.due_changed: Callable[[], None] = lambda: None  # the deadline may have moved
+        self._keeper, self._listeners = keeper, listeners
+        self._points, self._alarms = tuple(site.points.values()), tuple(site.alarms)
+        self._columns = {(p.device, p.name.partition(".")[2]): index for index, p in enumerate(self._points)}
+        names = list(site.points)
+        self._evidence: dict[int, list[str]] = {}
+        for output in site.outputs.values():
+            if output.confirm is not None:
+                self._evidence.setdefault(names.index(output.confirm.point), []).append(output.name)
+        self._at_s = clock.judgement_s(mono_ns)
+        self._judge_due_s: float | None = self._at_s
+        self._kept_s = self._windows_kept_s = -math.inf
+
+    @property
+    def now_s(self) -> float:
+        """Judgement time of the latest step or event."""
+        return self._at_s
+
+    # --- ways in --------------------------------------------------------------------------------------------------
+
+    def ingest(self, device: str, readings: Sequence[Reading], mono_ns: int) -> None:
+        """The readings of one poll reply of a device, judged at once."""
+        samples, reasons = [], {}
+        for reading in readings:
+            index = self._columns[device, reading.point]
+            samples.append(Sample(index, reading.value, int(reading.quality)))
+            latest = self.table[index]
+            latest.value, latest.quality, latest.mono_ns = reading.value, reading.quality, mono_ns
+            latest.reason = reading.reason
+            if reading.reason:
+                reasons[index] = reading.reason
+            if reading.quality.usable:
+                latest.usable_mono_ns = mono_ns
+                for output in self._evidence.get(index, ()):
+                    self._listeners[output].observe(reading.value, mono_ns)
+        self._step(mono_ns, samples, reasons)
+
+    def lost(self, device: str, reason: str, mono_ns: int) -> None:
+        """A device failed to answer often enough that its points count as lost."""
+        points = self.site.devices[device].points
+        self.ingest(
+            device,
+            [Reading(p.partition(".")[2], math.nan, Quality.COMM_FAULT, mono_ns, reason) for p in points],
+            mono_ns,
+        )
+
+    def tick(self, mono_ns: int) -> None:
+        """Time has passed: timers inside rules, supervision, shelving and held outputs."""
+        self._step(mono_ns, (), {})
+
+    def output_event(self, output: str, event: str, details: Mapping[str, Any], mono_ns: int) -> None:
+        """An output told of itself: written, confirmed, off, fault, mended."""
+        at_s = self._advance(mono_ns)
+        lane = Lane.EVENT if event in {"off", "mended"} else Lane.ALARM
+        self._record(lane, "output", {"output": output, "event": event, **details}, mono_ns)
+        if event in {"fault", "mended"}:
+            self.equipment.output(output, str(details.get("reason", "")))
+            self._settle(at_s, mono_ns, [])
+
+    def bus_state(self, bus: str, reason: str, mono_ns: int) -> None:
+        """A line was lost (with the reason) or is back ("")."""
+        self.equipment.bus(bus, reason)
+        self._settle(self._advance(mono_ns), mono_ns, [])
+
+    def other_fault(self, what: str, reason: str, mono_ns: int) -> None:
+        """Store, link or speech can't be relied on (with the reason), or can again ("")."""
+        self.equipment.other(what, reason)
+        self._settle(self._advance(mono_ns), mono_ns, [])
+
+    def operate(self, act: str, alarm: str, who: str, mono_ns: int, *, why: str = "", for_s: float = 0.0) -> None:
+        """An operator's act on an alarm. Raises rules.alarm.NotPossible with the reason."""
+        at_s = self._advance(mono_ns)
+        book = self.book
+        if act == "reset":
+            transitions = self._reset(alarm, who, at_s)
+        elif act == "ack":
+            transitions = book.acknowledge(alarm, who, at_s)
+        elif act == "shelve":
+            transitions = book.shelve(alarm, who, why, for_s, at_s)
+        elif act == "unshelve":
+            transitions = book.unshelve(alarm, who, at_s)
+        elif act == "silence":
+            transitions = book.silence(alarm, who, for_s, at_s)
+        elif act == "out-of-service":
+            transitions = book.take_out_of_service(alarm, who, why, at_s)
+        else:
+            transitions = book.return_to_service(alarm, who, at_s)
+        self._settle(at_s, mono_ns, transitions, changed=True)
+
+    @property
+    def deadline_mono_s(self) -> float | None:
+        """When `tick` is due, in seconds of the monotonic clock."""
+        dues = (self._judge_due_s, self.equipment.deadline, self.book.deadline, self.responder.deadline)
+        due_s = min((d for d in dues if d is not None), default=None)
+        if self.judge.pending:
+            due_s = min(due_s or math.inf, self._kept_s + KEEP_EVERY_S)
+        return None if due_s is None else self.clock.mono_s(due_s)
+
+    # --- one step -------------------------------------------------------------------------------------------------
+
+    def _advance(self, mono_ns: int) -> float:
+        self._at_s = max(self._at_s, self.clock.judgement_s(mono_ns))
+        return self._at_s
+
+    def _step(self, mono_ns: int, samples: Sequence[Sample], reasons: Mapping[int, str]) -> None:
+        at_s = self._advance(mono_ns)
+        verdict = self.judge.step(at_s, samples)
+        self._judge_due_s = verdict.deadline
+        transitions = self._move(verdict.changes, at_s)
+        if transitions:
+            self._annunciate(at_s, mono_ns, transitions)
+        self.equipment.step(at_s, samples, reasons)
+        self._settle(at_s, mono_ns, transitions)
+        if samples:
+            self._keeper.step(Step(self.clock.stamp(mono_ns), at_s, [SampleRow(*s) for s in samples]))
+        self.steps += 1
+
+    def _move(self, changes: Iterable[LevelChange], at_s: float) -> list[Transition]:
+        return [t for change in changes for t in self.book.move(self._alarms[change.alarm], change.level, at_s)]
+
+    def _reset(self, alarm: str, who: str, at_s: float) -> list[Transition]:
+        transitions: list[Transition] = []
+        if alarm in self.site.alarms:
+            verdict = self.judge.reset(self.site.alarms[alarm].index, at_s)
+            self._judge_due_s = verdict.deadline
+            transitions = self._move(verdict.changes, at_s)
+        self.responder.reset(alarm)
+        kind, _, output = alarm.partition(".")
+        if kind == "output" and output in self._listeners:
+            self._listeners[output].forgive()
+        instance = self.book[alarm] if alarm in self.book.alarms else None
+        if instance is None:
+            return self.book.acknowledge(alarm, who, at_s)  # raises, and lists the names there are
+        state = instance.state
+        return [
+            *transitions,
+            Transition(alarm, "reset", at_s, instance.level, instance.level, state, state, who),
+        ]
+
+    def _settle(self, at_s: float, mono_ns: int, transitions: Sequence[Transition], *, changed: bool = False) -> None:
+        """What follows from a change: equipment alarms, wants, records, the coverage map, state that survives."""
+        moved = [*transitions, *self.book.expire(at_s)]
+        for name, level, why, parent in self.equipment.changes():
+            moved += self.book.move(name, level, at_s, why)
+            moved += self.book.suppress(name, parent, at_s)
+        due_s = self.responder.deadline
+        if moved or changed or (due_s is not None and at_s >= due_s):
+            self._annunciate(at_s, mono_ns, moved)
+        for transition in moved:
+            self._record_transition(transition, mono_ns)
+        if moved:
+            self._update_protection(mono_ns)
+        self._keep(at_s, mono_ns, moved=bool(moved) or changed)
+        self.due_changed()
+
+    def _annunciate(self, at_s: float, mono_ns: int, transitions: Iterable[Transition]) -> None:
+        slots = {
+            t.alarm: slots_of(self.site, self.site.alarms[t.alarm], t.level, self._values(t.alarm))
+            for t in transitions
+            if t.alarm in self.site.alarms and t.level > t.previous_level
+        }
+        wants = self.responder.respond(self.book, slots, self.equipment.faulty_outputs, at_s)
+        for output, want in wants.items():
+            self._listeners[output].want(want, mono_ns)
+
+    def assert_all(self, mono_ns: int) -> None:
+        """At start: every output gets its want, also those of alarms that were active before a restart."""
+        self._annunciate(self._advance(mono_ns), mono_ns, ())
+        self._update_protection(mono_ns)
+
+    # --- records --------------------------------------------------------------------------------------------------
+
+    def _record_transition(self, moved: Transition, mono_ns: int) -> None:
+        body: dict[str, Any] = asdict(moved)
+        alarm = self.site.alarms.get(moved.alarm)
+        body["chattering"] = self.book.chattering(moved.alarm)
+        body["flood"] = self.book.flood
+        if alarm is None:
+            self._record(Lane.EVENT, "equipment", body, mono_ns)
+            return
+        levels = ("normal", *(rule.level for rule in alarm.rule.levels))
+        body |= {
+            "level_name": levels[moved.level],
+            "previous_level_name": levels[moved.previous_level],
+            "hazard": alarm.hazard,
+            "zone": alarm.zone,
+            "title": dict(alarm.title),
+            "occurrence": self.book[moved.alarm].activations,
+            "withheld": "shadow" if alarm.shadow else self.book[moved.alarm].withheld,
+            "rules": self.site.ruleset.digest,
+            "decided_by": self.judge.explain(alarm.index),
+            "readings": self._values(moved.alarm),
+        }
+        self._record(Lane.ALARM, "alarm", body, mono_ns)
+
+    def _record(self, lane: Lane, kind: str, body: dict[str, Any], mono_ns: int) -> None:
+        record = Record(lane, kind, self.clock.stamp(mono_ns), body)
+        self._keeper.record(record)
+        self.follow(record)
+
+    def event(self, kind: str, body: dict[str, Any], mono_ns: int) -> None:
+        """Record something that is neither an alarm nor an output: start, stop, configuration, commands."""
+        self._record(Lane.EVENT, kind, body, mono_ns)
+
+    def _values(self, alarm: str) -> dict[str, dict[str, Any]]:
+        """The newest readings of the points that an alarm depends on, as JSON."""
+        used = self.site.ruleset.used_points(self.site.alarms[alarm].index)
+        return {self._points[index].name: self.reading(index) for index in sorted(used)}
+
+    def reading(self, index: int) -> dict[str, Any]:
+        """The newest reading of a point as JSON: value (null when there is none), unit, quality, reason, mono_ns."""
+        latest, point = self.table[index], self._points[index]
+        return {
+            "value": latest.value if math.isfinite(latest.value) else None,
+            "unit": point.unit,
+            "quality": latest.quality.name.lower().replace("_", "-"),
+            "reason": latest.reason or self.equipment.point_fault(index),
+            "mono_ns": latest.mono_ns,
+        }
+
+    def _update_protection(self, mono_ns: int) -> None:
+        entries = coverage(self.site, self.judge, self.book, self.equipment)
+        known = {(e["alarm"], e["status"], tuple(e["why"])): e for e in self.protection}
+        stamp = self.clock.stamp(mono_ns)
+        for entry in entries:
+            before = known.get((entry["alarm"], entry["status"], tuple(entry["why"])))
+            entry["since_mono_ns"] = before["since_mono_ns"] if before else stamp.mono_ns
+        if entries != self.protection:
+            self.protection = entries
+            self._record(Lane.PROTECTION, "protection", {"coverage": entries}, mono_ns)
+
+    # --- what survives --------------------------------------------------------------------------------------------
+
+    def _keep(self, at_s: float, mono_ns: int, *, moved: bool) -> None:
+        if moved or (self.judge.pending and at_s - self._kept_s >= KEEP_EVERY_S):
+            self._kept_s = at_s
+            head = {
+                "boot": self.clock.boot,
+                "mono_ns": mono_ns,
+                "at_s": at_s,
+                "book": self.book.snapshot(),
+                "plans": self.responder.snapshot(),
+            }
+            self._keeper.keep("judgement", json.dumps(head).encode() + b"\n" + self.judge.timers())
+        if at_s - self._windows_kept_s >= KEEP_WINDOWS_S:
+            self._windows_kept_s = at_s
+            self._keeper.keep("windows", self.judge.snapshot())
+
+    def restore(self, judgement: bytes, windows: bytes | None, mono_ns: int) -> None:
+        """Go on from what survived. Raises ValueError (also of its parts) when it is damaged; the core stays fresh."""
+        head_text, _, timers = judgement.partition(b"\n")
+        head = json.loads(head_text)
+        self.clock.resume(head["boot"], head["mono_ns"], head["at_s"])
+        at_s = self._at_s = max(head["at_s"], self.clock.judgement_s(mono_ns))
+        if windows is not None:
+            self.judge.restore(windows, at_s)
+        self.judge.restore_timers(timers, at_s)
+        self.book.restore(head["book"])
+        self.responder.restore(head["plans"], at_s)
+        self.equipment.restart(at_s)
+        self._judge_due_s = at_s

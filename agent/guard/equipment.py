@@ -1,0 +1,138 @@
+"""The gateway's own equipment as alarms: a lost device, bus, output or store is told once, grouped under its parent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from agent.site.model import Site
+from rules.model import Sample
+from rules.supervision import Supervised, Supervision
+
+OTHERS = ("store", "link", "speech", "site-file")  # parts of the agent that can fail while guarding goes on
+
+
+class Equipment:
+    """Faults of points, devices, buses, outputs and of the agent's own parts, and the equipment alarms they make."""
+
+    def __init__(self, site: Site, now_s: float) -> None:
+        self._site = site
+        self._supervised = [
+            Supervised(p.name, p.device, site.devices[p.device].bus or "", p.stale_after_s, p.flat_after_s, p.max_step)
+            for p in site.points.values()
+        ]
+        self._supervision = Supervision(self._supervised, now_s)
+        self._points_of: dict[str, list[int]] = {device: [] for device in site.devices}
+        for index, point in enumerate(self._supervised):
+            self._points_of[point.device].append(index)
+        self._buses: dict[str, str] = dict.fromkeys(site.buses, "")  # line state: why it can't be used
+        self._outputs: dict[str, str] = {}
+        self._others: dict[str, str] = {}
+        self._reported: dict[str, tuple[str, str]] = {}  # equipment alarm -> (why, parent) as last told
+        self._dirty = True
+
+    @property
+    def names(self) -> list[str]:
+        """Every equipment alarm there can be."""
+        site = self._site
+        return [
+            *(f"bus.{name}" for name in site.buses),
+            *(f"device.{name}" for name in site.devices),
+            *(f"output.{name}" for name in site.outputs),
+            *OTHERS,
+        ]
+
+    def restart(self, now_s: float) -> None:
+        """Judgement time was shifted: every point has its whole stale time again."""
+        self._supervision = Supervision(self._supervised, now_s)
+        self._dirty = True
+
+    # --- what happens ---------------------------------------------------------------------------------------------
+
+    def step(self, at_s: float, samples: Sequence[Sample], reasons: Mapping[int, str]) -> None:
+        """Readings or the passing of time."""
+        if self._supervision.step(at_s, samples, reasons):
+            self._dirty = True
+
+    def bus(self, name: str, reason: str) -> None:
+        """A line was lost (with the reason) or is back ("")."""
+        self._dirty |= self._buses[name] != reason
+        self._buses[name] = reason
+
+    def output(self, name: str, reason: str) -> None:
+        """An output fails (with the reason) or works again ("")."""
+        self._outputs[name] = reason
+        self._dirty = True
+
+    def other(self, name: str, reason: str) -> None:
+        """A part of the agent fails (with the reason) or works again ("")."""
+        self._others[name] = reason
+        self._dirty = True
+
+    # --- what is known --------------------------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float | None:
+        """When time alone may make a point lost or stuck."""
+        return self._supervision.deadline
+
+    @property
+    def faulty_outputs(self) -> frozenset[str]:
+        """Outputs that can't be relied on."""
+        return frozenset(name for name, reason in self._outputs.items() if reason)
+
+    def output_fault(self, name: str) -> str:
+        """Why an output can't be relied on, "" when it can."""
+        return self._outputs.get(name, "")
+
+    def point_fault(self, index: int) -> str:
+        """Why a point can't be relied on, "" when it can."""
+        return self._supervision.fault(index)
+
+    def bus_fault(self, name: str) -> str:
+        """Why a whole bus can't be relied on: its line is gone, or none of its several devices answers."""
+        if self._buses[name]:
+            return self._buses[name]
+        devices = [d.name for d in self._site.devices.values() if d.bus == name]
+        if len(devices) > 1 and all(self._lost(device) for device in devices):
+            return "none of its devices answers"
+        return ""
+
+    def device_fault(self, name: str) -> str:
+        """Why a device can't be relied on, its points grouped by reason."""
+        by_reason: dict[str, list[str]] = {}
+        for index in self._points_of[name]:
+            if reason := self._supervision.fault(index):
+                by_reason.setdefault(reason, []).append(self._supervised[index].name.partition(".")[2])
+        return "; ".join(f"{', '.join(points)}: {reason}" for reason, points in by_reason.items())
+
+    def changes(self) -> Iterator[tuple[str, int, str, str]]:
+        """What changed since last asked: (equipment alarm, level 0 or 1, why, parent alarm that covers it)."""
+        if not self._dirty:
+            return
+        self._dirty = False
+        for name, (why, parent) in self._present().items():
+            before = self._reported.get(name, ("", ""))
+            if bool(why) != bool(before[0]) or parent != before[1]:
+                self._reported[name] = (why, parent)
+                yield name, int(bool(why)), why, parent
+
+    def why(self, name: str) -> str:
+        """The present reason of an equipment alarm."""
+        return self._present().get(name, ("", ""))[0]
+
+    def _lost(self, device: str) -> bool:
+        points = self._points_of[device]
+        return bool(points) and all(self._supervision.fault(index) for index in points)
+
+    def _present(self) -> dict[str, tuple[str, str]]:
+        site, present = self._site, dict[str, tuple[str, str]]()
+        for bus in site.buses:
+            present[f"bus.{bus}"] = (self.bus_fault(bus), "")
+        for device in site.devices.values():
+            parent = f"bus.{device.bus}" if device.bus and present[f"bus.{device.bus}"][0] else ""
+            present[f"device.{device.name}"] = (self.device_fault(device.name), parent)
+        for output in site.outputs:
+            present[f"output.{output}"] = (self._outputs.get(output, ""), "")
+        for other in OTHERS:
+            present[other] = (self._others.get(other, ""), "")
+        return present

@@ -1,0 +1,119 @@
+"""One task per bus: whose turn it is, how long a dead unit is left alone, and every reply straight into the core.
+
+Keeps to at most one outstanding poll per device. Dead units together cost a capped share of the line's time, so that
+the others keep their periods; a unit that answers again is back at its period at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.guard.core import Core
+from agent.guard.supervise import Progress, contained
+from agent.site.model import DeviceConfig
+from drivers.api import DriverError, Instrument, NotPresent
+
+log = logging.getLogger("tocsin.poll")
+
+LOST_AFTER = 3  # failed polls in a row
+DEAD_SHARE = 0.04  # of the line's time for all dead units together
+POLL_S = 20.0  # longest time a whole poll may take before it is a driver's bug
+ABSENT_RETRY_S = 0.5  # a missing port costs no line time; it is looked for often
+
+
+@dataclass(slots=True)
+class Slot:
+    """One device's place in its bus's schedule."""
+
+    device: DeviceConfig
+    due_mono_s: float
+    instrument: Instrument | None = None
+    failures: int = 0  # in a row
+    fault: str = ""
+    polls: int = 0
+    ok: int = 0
+    last_ok_mono_ns: int = 0
+    took_s: float = 0.0
+    recent_s: list[float] = field(default_factory=list)  # starts of the latest polls, for the period that was kept
+
+
+class BusPoller:
+    """The schedule of one bus. `bus` is the open line, or None for devices that need none."""
+
+    def __init__(self, name: str, bus: Any, devices: Sequence[DeviceConfig], core: Core) -> None:
+        now_s = time.monotonic()
+        self.name = name
+        self.slots = [Slot(device, now_s) for device in devices]
+        longest_s = max((d.period_s for d in devices), default=0.0)
+        self.progress = Progress(f"bus {name or 'pins'}", POLL_S + longest_s)
+        self._bus, self._core = bus, core
+        self._line_fault = ""
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        async with AsyncExitStack() as stack:
+            while self.slots:
+                slot = min(self.slots, key=lambda s: s.due_mono_s)
+                await asyncio.sleep(max(0.0, slot.due_mono_s - time.monotonic()))
+                await self._poll(slot, stack)
+                self.progress.made()
+
+    async def _poll(self, slot: Slot, stack: AsyncExitStack) -> None:
+        device, started_s = slot.device, time.monotonic()
+        slot.polls += 1
+        slot.recent_s = [*slot.recent_s[-19:], started_s]
+        try:
+            if slot.instrument is None:
+                opening = device.driver.connect(device.name, device.section, self._bus, device.base)
+                entering = stack.enter_async_context(opening)
+                slot.instrument = await contained(f"device {device.name}", entering, POLL_S)
+            readings = await contained(f"device {device.name}", slot.instrument.poll(), POLL_S)
+        except DriverError as error:
+            self._failed(slot, error, started_s)
+            return
+        self._line("")
+        self._core.ingest(device.name, readings, readings[0].mono_ns if readings else time.monotonic_ns())
+        slot.ok += 1
+        slot.took_s = time.monotonic() - started_s
+        slot.last_ok_mono_ns = time.monotonic_ns()
+        if slot.failures >= LOST_AFTER:
+            log.warning("device %s answers again after %d failed polls", device.name, slot.failures)
+        slot.failures, slot.fault = 0, ""
+        self._again(slot, device.period_s)
+
+    def _failed(self, slot: Slot, error: DriverError, started_s: float) -> None:
+        device = slot.device
+        slot.failures += 1
+        slot.fault = error.reason
+        if slot.failures == LOST_AFTER:
+            log.warning("device %s is lost: %s", device.name, error.reason)
+        absent = isinstance(error, NotPresent)
+        self._line(error.reason if absent else "")
+        if absent or slot.failures >= LOST_AFTER:
+            self._core.lost(device.name, error.reason, time.monotonic_ns())
+        if absent:
+            self._again(slot, min(device.period_s, ABSENT_RETRY_S))
+        elif slot.failures < LOST_AFTER:
+            self._again(slot, device.period_s)
+        else:
+            # After a failure the line also stays quiet for the slowest reply, which is lost to the others too.
+            cost_s = time.monotonic() - started_s + max(s.device.description.max_reply_s for s in self.slots)
+            dead = sum(s.failures >= LOST_AFTER for s in self.slots)
+            self._again(slot, max(device.period_s, dead * cost_s / DEAD_SHARE))
+
+    def _line(self, reason: str) -> None:
+        """Tell the core when the line is lost or back."""
+        if self._bus is not None and reason != self._line_fault:
+            self._line_fault = reason
+            self._core.bus_state(self.name, reason, time.monotonic_ns())
+
+    @staticmethod
+    def _again(slot: Slot, after_s: float) -> None:
+        """Keep to the grid of the period; turns that were missed are not made up for."""
+        slot.due_mono_s = max(slot.due_mono_s + after_s, time.monotonic())

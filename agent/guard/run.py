@@ -1,0 +1,167 @@
+"""A guard while it runs: its tasks, how they start and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from typing import Any
+
+from agent import __version__
+from agent.guard.answers import control_of
+from agent.guard.assemble import Guard
+from agent.guard.poll import BusPoller
+from agent.guard.supervise import Backoff, Progress
+from agent.guard.watchdog import notify, watch
+from drivers.modbus import open_line
+
+log = logging.getLogger("tocsin.guard")
+
+JIT_AFTER_S = 2.0  # the first polls come before any compile
+CLOCK_LOOK_S = 5.0
+TICK_LONGEST_S = 1.0
+CLOSE_S = 5.0
+
+
+async def run(guard: Guard, *, with_link: bool) -> None:
+    """Guard until SIGTERM or SIGINT. A bug in the core ends the process: its restart is quicker than its repair."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    site, core = guard.site, guard.core
+    guard.journal.on_fault = partial(loop.call_soon_threadsafe, partial(_journal_fault, guard))
+    guard.journal.catalogue(list(site.points))
+    async with AsyncExitStack() as stack:
+        for bus in site.buses.values():
+            guard.lines[bus.name] = await stack.enter_async_context(open_line(bus.name, bus.section))
+        _make_pollers(guard)
+        control = control_of(guard)
+        core.follow = control.publish
+        _started(guard)
+        steps = Progress("judgement", 10.0)
+        parts = [*(p.progress for p in guard.pollers), *(a.progress for a in guard.annunciators.values()), steps]
+        async with asyncio.TaskGroup() as group:
+            endless = [
+                *(poller.run() for poller in guard.pollers),
+                *(annunciator.run() for annunciator in guard.annunciators.values()),
+                _tick(guard, steps),
+                _look_at_clock(guard),
+                _compile(guard),
+                control.run(),
+                watch(parts),
+                *([_link_child(guard)] if with_link and site.uplink is not None else []),
+            ]
+            tasks = [group.create_task(each) for each in endless]
+            notify("READY=1\nSTATUS=guarding")
+            await stop.wait()
+            notify("STOPPING=1")
+            for annunciator in guard.annunciators.values():
+                annunciator.leaving = True
+            for task in tasks:
+                task.cancel()
+    core.event("stop", {"reason": "asked to"}, time.monotonic_ns())
+    guard.builder.close()
+    guard.journal.close(CLOSE_S)
+
+
+def _make_pollers(guard: Guard) -> None:
+    by_bus: dict[str, list[Any]] = {}
+    for device in guard.site.devices.values():
+        by_bus.setdefault(device.bus or "", []).append(device)
+    guard.pollers += [BusPoller(bus, guard.lines.get(bus), devices, guard.core) for bus, devices in by_bus.items()]
+
+
+def _started(guard: Guard) -> None:
+    mono_ns, site, core = time.monotonic_ns(), guard.site, guard.core
+    body = {
+        "version": __version__,
+        "site_digest": site.digest,
+        "rules": site.ruleset.digest,
+        "python": sys.version.split()[0],
+        "warnings": [str(problem) for problem in site.warnings],
+    }
+    core.event("start", body, mono_ns)
+    if guard.site_fault:
+        core.other_fault("site-file", guard.site_fault, mono_ns)
+    core.assert_all(mono_ns)
+
+
+async def _tick(guard: Guard, progress: Progress) -> None:
+    """Run the core's timers, and prove each second that it still judges."""
+    core, moved = guard.core, asyncio.Event()
+    core.due_changed = moved.set
+    while True:
+        moved.clear()
+        due_s = core.deadline_mono_s
+        wait_s = TICK_LONGEST_S if due_s is None else min(due_s - time.monotonic(), TICK_LONGEST_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, wait_s)):
+                await moved.wait()
+        due_s = core.deadline_mono_s
+        if due_s is not None and time.monotonic() >= due_s:
+            core.tick(time.monotonic_ns())
+        progress.made()
+
+
+async def _look_at_clock(guard: Guard) -> None:
+    while True:
+        if guard.clock.look():
+            mono_ns = time.monotonic_ns()
+            guard.journal.anchor(guard.clock.stamp(mono_ns))
+            guard.core.event("clock", {"clock": "trusted"}, mono_ns)
+        await asyncio.sleep(CLOCK_LOOK_S)
+
+
+async def _compile(guard: Guard) -> None:
+    """Let a child process build the rules; until and unless it succeeds, the twin judges."""
+    await asyncio.sleep(JIT_AFTER_S)
+    guard.builder.start()
+    while True:
+        result = guard.builder.poll()
+        if result is not None and result.state != "building":
+            break
+        await asyncio.sleep(0.25)
+    if result.kernels is not None:
+        guard.judge.use(result.kernels)
+        guard.judging = "jit"
+    else:
+        guard.judging = f"twin: {result.reason}"
+    log.info("judging with %s after %.1f s", guard.judging, result.seconds)
+    guard.core.event("config", {"judging": guard.judging, "seconds": round(result.seconds, 2)}, time.monotonic_ns())
+    await asyncio.Event().wait()
+
+
+async def _link_child(guard: Guard) -> None:
+    """Keep the link running as a child where no systemd does; its end costs guarding nothing."""
+    backoff = Backoff(1.0, 60.0)
+    where = [str(guard.site_path), "--state", str(guard.places.state), "--socket", str(guard.places.socket)]
+    while True:
+        started_s = time.monotonic()
+        child = await asyncio.create_subprocess_exec(sys.executable, "-m", "agent.link", *where, start_new_session=True)
+        try:
+            code = await child.wait()
+        except asyncio.CancelledError:
+            with suppress(ProcessLookupError):
+                child.terminate()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await child.wait()
+            with suppress(ProcessLookupError):
+                child.kill()
+            raise
+        if time.monotonic() - started_s > 60.0:
+            backoff.success()
+        guard.core.other_fault("link", f"ended with code {code}, started again", time.monotonic_ns())
+        await backoff.wait()
+        guard.core.other_fault("link", "", time.monotonic_ns())
+
+
+def _journal_fault(guard: Guard, kind: str, details: dict[str, Any]) -> None:
+    mono_ns = time.monotonic_ns()
+    guard.core.event("store", {"event": kind, **details}, mono_ns)
+    bad = [f"{name}: {entry.state}" for name, entry in guard.journal.status().files.items() if entry.state != "ok"]
+    guard.core.other_fault("store", "; ".join(bad), mono_ns)

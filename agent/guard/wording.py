@@ -1,0 +1,69 @@
+"""The words that fill a message's slots, in every language of the site. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agent.site.model import AlarmConfig, Site, Texts
+
+# Level names of the default set as they are spoken; a site's own level names are spoken as written.
+LEVELS: Mapping[str, Texts] = {
+    "blue": {"zh": "蓝色", "en": "blue"},
+    "yellow": {"zh": "黄色", "en": "yellow"},
+    "orange": {"zh": "橙色", "en": "orange"},
+    "red": {"zh": "红色", "en": "red"},
+}
+# Units as they are spoken after a number.
+UNITS: Mapping[str, Texts] = {
+    "mm": {"zh": "毫米", "en": "millimetres"},
+    "cm": {"zh": "厘米", "en": "centimetres"},
+    "m": {"zh": "米", "en": "metres"},
+    "%LEL": {"zh": "爆炸下限百分比", "en": "percent of the lower explosive limit"},
+    "ppm": {"zh": "ppm", "en": "p p m"},
+    "deg": {"zh": "度", "en": "degrees"},
+    "degC": {"zh": "摄氏度", "en": "degrees Celsius"},
+    "mm/h": {"zh": "毫米每小时", "en": "millimetres per hour"},
+    "m/s": {"zh": "米每秒", "en": "metres per second"},
+}
+UNKNOWN_VALUE: Texts = {"zh": "超过警戒值", "en": "above the limit"}
+
+
+def slots_of(
+    site: Site, alarm: AlarmConfig, level: int, readings: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, str]]:
+    """Language -> slot -> text for an alarm that has just reached `level`; `readings` are those that decided it."""
+    level_name = alarm.rule.levels[level - 1].level
+    return {language: _slots(site, alarm, level_name, readings, language) for language in site.languages}
+
+
+def prepared_slots(site: Site, alarm: AlarmConfig, level_name: str, language: str) -> dict[str, str]:
+    """The slots with no measured value in them: what can be rendered long before an alarm."""
+    return _slots(site, alarm, level_name, {}, language)
+
+
+def _slots(
+    site: Site, alarm: AlarmConfig, level_name: str, readings: Mapping[str, Mapping[str, Any]], language: str
+) -> dict[str, str]:
+    place = site.zones[alarm.zone].title if alarm.zone else site.name
+    return {
+        "place": _text(place, language, alarm.zone or site.id),
+        "value": _value(readings, language),
+        "level": _text(LEVELS.get(level_name, {}), language, level_name),
+        "site": _text(site.name, language, site.id),
+    }
+
+
+def _value(readings: Mapping[str, Mapping[str, Any]], language: str) -> str:
+    """The first measured value, rounded to three digits: what a listener can take in."""
+    for reading in readings.values():
+        if reading["value"] is not None:
+            value, unit = float(reading["value"]), str(reading["unit"])
+            if unit == "mm" and abs(value) >= 10:
+                value, unit = value / 10, "cm"
+            return f"{float(f'{value:.3g}'):g} {_text(UNITS.get(unit, {}), language, unit)}".strip()
+    return _text(UNKNOWN_VALUE, language, UNKNOWN_VALUE["en"])
+
+
+def _text(texts: Texts, language: str, otherwise: str) -> str:
+    return texts.get(language) or otherwise

@@ -1,0 +1,124 @@
+"""Status and alarms as a technician reads them on a terminal: in words first, colour only helps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+COLOURS = {"blue": "blue", "yellow": "yellow", "orange": "dark_orange", "red": "bold red", "fault": "magenta"}
+COVERAGE = {"protected": "green", "degraded": "yellow", "blind": "bold red"}
+
+
+def show_status(status: Mapping[str, Any], console: Console | None = None) -> None:
+    """Everything `tocsin status` tells, most urgent first."""
+    console = console or Console()
+    site = status["site"]
+    console.print(
+        f"[bold]{site['id']}[/] {' / '.join(site['name'].values())}  up {span(status['uptime_s'])}, "
+        f"judging with {status['judging']}, clock {status['clock']}, version {status['version']}"
+    )
+    if site["fault"]:
+        console.print(Text(site["fault"], style="bold red"))
+    show_alarms(status["alarms"], console)
+    console.print(_protection(status["protection"]))
+    console.print(_outputs(status["outputs"]))
+    console.print(_points(status["points"]))
+    console.print(_buses(status["buses"]))
+    _rest(status, console)
+
+
+def show_alarms(alarms: Mapping[str, Mapping[str, Any]], console: Console | None = None) -> None:
+    """The alarms as a table."""
+    table = _table("Alarms", "alarm", "level", "state", "since", "")
+    for name, alarm in sorted(alarms.items(), key=lambda item: -item[1]["rank"]):
+        title = " / ".join(alarm["title"].values())
+        notes = ", ".join(
+            note
+            for note in (alarm["withheld"], "chattering" if alarm["chattering"] else "", alarm.get("why", ""))
+            if note
+        )
+        table.add_row(
+            f"{name}  {title}".strip(),
+            Text(alarm["level"], style=COLOURS.get(alarm["level"], "")),
+            alarm["state"],
+            span(alarm["since_s"]) if alarm["rank"] else "",
+            notes,
+        )
+    (console or Console()).print(table)
+
+
+def span(seconds: float | None) -> str:
+    """A time span as people say it: "0.4 s", "12 min", "3 h 5 min", "2 d 4 h"; "never" for None."""
+    if seconds is None:
+        return "never"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours} h {minutes % 60} min" if not days else f"{days} d {hours % 24} h"
+
+
+def _protection(coverage: list[Mapping[str, Any]]) -> Table:
+    table = _table("Protection", "hazard", "zone", "status", "why")
+    for entry in coverage:
+        status = Text(entry["status"], style=COVERAGE[entry["status"]])
+        table.add_row(entry["alarm"], entry["zone"] or "all", status, "; ".join(entry["why"]))
+    return table
+
+
+def _outputs(outputs: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = _table("Outputs", "output", "wanted", "written", "confirmed", "fault")
+    for name, output in outputs.items():
+        written = {None: "not yet", True: "on", False: "off"}[output["asserted"]]
+        confirmed = {None: "", True: "yes", False: "NO"}[output["confirmed"]]
+        table.add_row(name, output["wanted"] or "at rest", written, confirmed, Text(output["fault"], style="red"))
+    return table
+
+
+def _points(points: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = _table("Points", "point", "value", "quality", "age", "reason")
+    for name, point in points.items():
+        value = "" if point["value"] is None else f"{point['value']:g} {point['unit']}"
+        good = point["quality"] in {"good", "uncertain"} and not point["reason"]
+        quality = Text(point["quality"], style="" if good else "red")
+        table.add_row(name, value, quality, span(point["age_s"]), point["reason"])
+    return table
+
+
+def _buses(buses: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = _table("Buses", "bus", "device", "period", "polls", "answered", "fault")
+    for name, bus in buses.items():
+        line = f"{name}" if bus.get("open", True) else f"{name} (closed: {bus['reason']})"
+        for device, slot in bus["devices"].items():
+            period = f"{slot['kept_period_s'] or 0:.2f} of {slot['period_s']:g} s"
+            share = f"{100 * slot['ok'] / slot['polls']:.1f} %" if slot["polls"] else ""
+            table.add_row(line, device, period, str(slot["polls"]), share, Text(slot["fault"], style="red"))
+            line = ""
+    return table
+
+
+def _rest(status: Mapping[str, Any], console: Console) -> None:
+    files = ", ".join(f"{name} {entry['state']}" for name, entry in status["journal"]["files"].items())
+    console.print(f"Journal: {files}")
+    uplink = status["uplink"]
+    if uplink is None:
+        console.print("Uplink: none in the site file")
+    elif uplink["age_s"] is None or uplink["age_s"] > 30:
+        console.print(f"Uplink: the link process has not been heard of for {span(uplink['age_s'])}", style="yellow")
+    else:
+        told = ", ".join(
+            f"{key} {value}" for key, value in uplink.items() if isinstance(value, str | int | float | bool)
+        )
+        console.print(f"Uplink: {told}")
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column)
+    return table
