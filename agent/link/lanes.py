@@ -53,6 +53,7 @@ class RecordLanes:
         self._ledger = ledger
         self._site = site
         self.epoch: str | None = None
+        self.caught_up = True  # False: there may be alarms that were not found yet
         self._scanned = 0
         self._old = 0  # numbers up to here were there before the connection
         self._fresh: dict[Way, deque[int]] = {Way.ALARM: deque(), Way.EVENT: deque()}
@@ -80,7 +81,9 @@ class RecordLanes:
                     self._fresh[_way(record)].append(seq)
                     self._hold(seq, record)
             if len(rows) < _PAGE:
+                self.caught_up = True
                 return
+        self.caught_up = False
 
     def connected(self) -> None:
         """From now on, what is already there counts as replay."""

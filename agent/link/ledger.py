@@ -201,7 +201,7 @@ class Ledger:
                 return
 
     def _connect(self, path: Path) -> sqlite3.Connection:
-        file = sqlite3.connect(path, timeout=0.2)
+        file = sqlite3.connect(path, timeout=0.2, check_same_thread=False)  # made in one thread, used in another
         try:
             _prepare(file)
         except BaseException:

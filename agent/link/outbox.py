@@ -83,6 +83,8 @@ class Outbox:
         for way in Way:
             if self._flying[way] >= _ROOM[way] or self._unreceived[way] >= _UNRECEIVED[way]:
                 continue
+            if way >= Way.EVENT and not self.records.caught_up:
+                return None  # first find the alarms
             parcel = self._take(way, now_s, boot_id, mono_ns)
             if parcel is not None:
                 self._flying[way] += 1

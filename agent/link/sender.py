@@ -114,9 +114,10 @@ class Link:
     # --- one turn
 
     def _turn(self) -> None:
-        self._drain(self._settings.poll_s)
+        behind = not self.outbox.records.caught_up
+        self._drain(0.001 if behind else self._settings.poll_s)
         now_s = time.monotonic()
-        if now_s >= self._next_look_s:
+        if behind or now_s >= self._next_look_s:
             self._next_look_s = now_s + self._settings.poll_s
             self.outbox.look(now_s, connected=self._phase == "up")
             self._tend(now_s)
