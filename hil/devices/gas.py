@@ -10,6 +10,16 @@ from hil.devices.base import Device, clip, float_words
 
 UNIT_CODES = {"ppm": 0, "%LEL": 2, "vol%": 4, "mg/m3": 6, "ppb": 8}
 GASES = {"CO": 5, "CO2": 6, "CH4": 11, "H2S": 52}
+STATES = {
+    "warm-up": 0,
+    "normal": 1,
+    "data-error": 2,
+    "sensor-fault": 3,
+    "pre-alarm": 4,
+    "low-alarm": 5,
+    "high-alarm": 6,
+}
+STATES |= {"access-fault": 7, "over-range": 8, "needs-calibration": 9, "time-out": 10, "communication-fault": 15}
 _DECIMALS = (0x0, 0x4, 0x8, 0xC)
 
 
@@ -17,8 +27,9 @@ class GasModule(Device):
     """6-in-1 gas module, FC03 0..9 (domain notes D.3, its PROTOCOL.md).
 
     Register 0 says in which unit (b15-12) and with how many decimals (b11-8) registers 1 to 4 are to be read, and it
-    may change between two reads. 5 status, 6 ADC, 7 = 500 + 10 x degC, 8 gas in the high byte, 9 = 10 x RH.
-    Polls less than 500 ms after the last one are not answered; `min_poll_s = 0` takes that away.
+    may change between two reads. 5 state, 6 ADC, 7 = 500 + 10 x degC, 8 gas in the high byte, 9 = 10 x RH.
+    `state` is one of STATES, or "" for what follows from the concentration. The document advises at least 500 ms between
+    polls; here sooner ones are not answered (an assumption), and `min_poll_s = 0` takes that away.
     """
 
     min_poll_s = 0.5
@@ -31,7 +42,7 @@ class GasModule(Device):
         self.concentration = 0.0
         self.low_set = full_scale * 0.25
         self.high_set = full_scale * 0.50
-        self.status = 0
+        self.state = ""
         self.temperature_c = 25.0
         self.humidity = 60.0
         self.unanswered = 0
@@ -55,12 +66,16 @@ class GasModule(Device):
         words = [UNIT_CODES[self.unit] << 12 | _DECIMALS[self.decimals] << 8]
         words += [clip(value * scale, 0, 0xFFFF) for value in measured]
         words += [
-            self.status & 0xFF,
+            STATES[self.state or self._follows()],
             clip(400 + self.concentration * 10, 0, 4095),
             clip(500 + self.temperature_c * 10, 0, 0xFFFF),
         ]
         words += [GASES[self.gas] << 8, clip(self.humidity * 10, 0, 1000)]
         return dict(enumerate(words))
+
+    def _follows(self) -> str:
+        limits = (("over-range", self.full_scale), ("high-alarm", self.high_set), ("low-alarm", self.low_set))
+        return next((state for state, limit in limits if self.concentration >= limit), "normal")
 
 
 WARM_UP, MONITORING, ALARMS_INHIBITED, ALL_INHIBITED, SIMULATION, BUMP_TEST = 0, 1, 2, 3, 5, 6

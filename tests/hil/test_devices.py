@@ -141,6 +141,12 @@ def test_gas_module_describes_its_own_unit(bench: Bench) -> None:
     assert (words[7] - 500) / 10 == -10
     assert words[8] >> 8 == 11
     assert words[9] == 600
+    assert words[5] == 1, "normal"
+    gas.concentration = 120.0
+    assert bench.holding(0, 6)[1:6] == [1000, 250, 500, 1000, 8], "over range, at full scale"
+    gas.state = "warm-up"
+    assert bench.holding(5, 1) == [0]
+    gas.concentration = 12.3
     gas.unit, gas.decimals = "ppm", 0
     assert bench.holding(0, 2) == [0x0000, 12]
     gas.unit, gas.decimals = "vol%", 3
