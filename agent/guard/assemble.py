@@ -60,6 +60,7 @@ class Guard:
     core: Core
     judge: Judge
     builder: Builder
+    speech: Speech
     annunciators: dict[str, Annunciator]
     site_path: Path
     lines: dict[str, ModbusLine] = field(default_factory=dict)
@@ -98,12 +99,12 @@ def assemble(site_path: Path, places: Places) -> Guard:
         core,
         judge,
         Builder(site.ruleset, places.cache / "rules"),
+        Speech(places.cache / "speech"),
         annunciators,
         site_path,
     )
-    speech = Speech(places.cache / "speech")
     for config in site.outputs.values():
-        annunciators[config.name] = _annunciator(guard, config, speech)
+        annunciators[config.name] = _annunciator(guard, config)
     _recall(guard)
     if not fault:
         with suppress(OSError):  # a full or read-only disk stops no guarding; the journal tells of it
@@ -127,7 +128,7 @@ def _recall(guard: Guard) -> None:
             core.event("start", {"what": "state", "reason": f"not restored: {error}"}, mono_ns)
 
 
-def _annunciator(guard: Guard, config: OutputConfig, speech: Speech) -> Annunciator:
+def _annunciator(guard: Guard, config: OutputConfig) -> Annunciator:
     def report(output: str, event: str, details: dict[str, Any]) -> None:
         guard.core.output_event(output, event, details, time.monotonic_ns())
 
@@ -137,7 +138,7 @@ def _annunciator(guard: Guard, config: OutputConfig, speech: Speech) -> Annuncia
         return _counted(guard, config.name, opening)
 
     if config.speaks:
-        return VoiceAnnunciator(config, connect, report, speech, guard.site)
+        return VoiceAnnunciator(config, connect, report, guard.speech, guard.site)
     return SwitchAnnunciator(config, connect, report)
 
 

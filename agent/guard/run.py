@@ -15,6 +15,7 @@ from agent import __version__
 from agent.guard.answers import control_of
 from agent.guard.assemble import Guard
 from agent.guard.poll import BusPoller
+from agent.guard.speak import texts_to_prepare
 from agent.guard.supervise import Backoff, Progress
 from agent.guard.watchdog import notify, watch
 from drivers.modbus import open_line
@@ -33,6 +34,7 @@ async def run(guard: Guard, *, with_link: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     site, core = guard.site, guard.core
+    guard.speech.report = lambda reason: core.other_fault("speech", reason, time.monotonic_ns())
     guard.journal.on_fault = partial(loop.call_soon_threadsafe, partial(_journal_fault, guard))
     guard.journal.catalogue(list(site.points))
     async with AsyncExitStack() as stack:
@@ -56,6 +58,7 @@ async def run(guard: Guard, *, with_link: bool) -> None:
                 *([_link_child(guard)] if with_link and site.uplink is not None else []),
             ]
             tasks = [group.create_task(each) for each in endless]
+            guard.speech.prepare(texts_to_prepare(site))
             notify("READY=1\nSTATUS=guarding")
             await stop.wait()
             notify("STOPPING=1")
@@ -63,6 +66,7 @@ async def run(guard: Guard, *, with_link: bool) -> None:
                 annunciator.leaving = True
             for task in tasks:
                 task.cancel()
+    await guard.speech.close()
     core.event("stop", {"reason": "asked to"}, time.monotonic_ns())
     guard.builder.close()
     guard.journal.close(CLOSE_S)

@@ -14,18 +14,6 @@ LEVELS: Mapping[str, Texts] = {
     "orange": {"zh": "橙色", "en": "orange"},
     "red": {"zh": "红色", "en": "red"},
 }
-# Units as they are spoken after a number.
-UNITS: Mapping[str, Texts] = {
-    "mm": {"zh": "毫米", "en": "millimetres"},
-    "cm": {"zh": "厘米", "en": "centimetres"},
-    "m": {"zh": "米", "en": "metres"},
-    "%LEL": {"zh": "爆炸下限百分比", "en": "percent of the lower explosive limit"},
-    "ppm": {"zh": "ppm", "en": "p p m"},
-    "deg": {"zh": "度", "en": "degrees"},
-    "degC": {"zh": "摄氏度", "en": "degrees Celsius"},
-    "mm/h": {"zh": "毫米每小时", "en": "millimetres per hour"},
-    "m/s": {"zh": "米每秒", "en": "metres per second"},
-}
 UNKNOWN_VALUE: Texts = {"zh": "超过警戒值", "en": "above the limit"}
 
 
@@ -61,7 +49,7 @@ def _value(readings: Mapping[str, Mapping[str, Any]], language: str) -> str:
             value, unit = float(reading["value"]), str(reading["unit"])
             if unit == "mm" and abs(value) >= 10:
                 value, unit = value / 10, "cm"
-            return f"{float(f'{value:.3g}'):g} {_text(UNITS.get(unit, {}), language, unit)}".strip()
+            return f"{float(f'{value:.3g}'):g} {unit}".strip()
     return _text(UNKNOWN_VALUE, language, UNKNOWN_VALUE["en"])
 
 
