@@ -16,7 +16,7 @@ from .places import Path
 from .problems import listed
 from .validate import checked, named
 
-FULL, BUSY = 1.0, 0.7  # share of a line's time: refused above the first, doubtful above the second
+FULL, BUSY = 1.0, 0.7  # share of a line's time
 
 _SHIFTING = re.compile(r"/dev/tty(USB|ACM)\d+")
 _DEFAULT_PORT = 502  # Modbus TCP
@@ -24,16 +24,11 @@ _DEFAULT_PORT = 502  # Modbus TCP
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one device or output takes of a line's time."""
+    """What one device or output takes of a line's time, as shares of it: 1.0 is all of it."""
 
-    path: Path
-    every_s: float
-    busy_s: float
-
-    @property
-    def share(self) -> float:
-        """0 to 1, and above where it does not fit."""
-        return self.busy_s / self.every_s
+    name: str
+    wire: float  # bytes and the silence between frames: what no device can do without
+    slowest: float  # and each reply as late as the device may send it
 
 
 def read_buses(document: Document) -> dict[str, LineSection]:
@@ -60,14 +55,15 @@ def read_buses(document: Document) -> dict[str, LineSection]:
     return sections
 
 
-def busy_s(description: Description, section: LineSection) -> float:
-    """Seconds of a line's time for one poll of a device, or one write of an output with its read-back, at slowest."""
+def load_of(name: str, description: Description, section: LineSection, every_s: float) -> Load:
+    """The load of polling a device, or writing an output and reading it back, once in `every_s` seconds."""
     if section.framing == "rtu":  # behind a converter on the network lies a serial line as well
         section = section.model_copy(update={"host": None})
-    return sum(
-        (exchange.request_bytes + exchange.reply_bytes) * section.character_s + exchange.device_s + section.gap_s
-        for exchange in description.exchanges
-    )
+    exchanges = description.exchanges
+    size = sum(exchange.request_bytes + exchange.reply_bytes for exchange in exchanges)
+    wire_s = size * section.character_s + len(exchanges) * section.gap_s
+    waiting_s = sum(exchange.device_s for exchange in exchanges)
+    return Load(name, wire_s / every_s, (wire_s + waiting_s) / every_s)
 
 
 def join_lines(
@@ -87,10 +83,15 @@ def join_lines(
             _check_speed(document, (kind, thing.name), thing.description, thing.bus, sections[thing.bus])
     _check_units(document, devices, outputs)
     _check_places(document, outputs)
-    return {
-        name: BusConfig(name, section, _check_load(document, name, section, devices, outputs))
-        for name, section in sections.items()
-    }
+    buses = {}
+    for name, section in sections.items():
+        loads = [
+            *(load_of(d.name, d.description, section, d.period_s) for d in devices if d.bus == name),
+            *(load_of(o.name, o.description, section, o.reassert_s) for o in outputs if o.bus == name),
+        ]
+        _check_load(document, name, section, loads)
+        buses[name] = BusConfig(name, section, sum(x.wire for x in loads), sum(x.slowest for x in loads))
+    return buses
 
 
 def _is_serial(section: LineSection) -> bool:
@@ -153,25 +154,15 @@ def _check_places(document: Document, outputs: list[OutputConfig]) -> None:
             document.error(("output", output.name), message)
 
 
-def _check_load(
-    document: Document,
-    name: str,
-    section: LineSection,
-    devices: list[DeviceConfig],
-    outputs: list[OutputConfig],
-) -> float:
-    loads = [
-        *(Load(("device", d.name), d.period_s, busy_s(d.description, section)) for d in devices if d.bus == name),
-        *(Load(("output", o.name), o.reassert_s, busy_s(o.description, section)) for o in outputs if o.bus == name),
-    ]
-    total = sum(load.share for load in loads)
-    if total > BUSY:
-        heaviest = sorted(loads, key=lambda load: load.share, reverse=True)[:3]
-        parts = ", ".join(f"{load.path[1]} {load.share:.0%}" for load in heaviest)
-        speed = f" at {section.baudrate} baud" if _is_serial(section) else ""
-        message = f"got polls that take {total:.0%} of the line's time{speed} (most: {parts})"
-        if total > FULL:
-            document.error(("bus", name), f"{message}, expected at most 100%", "poll less often, or use another bus")
-        else:
-            document.warn(("bus", name), f"{message}, little is left for retries and outputs")
-    return total
+def _check_load(document: Document, name: str, section: LineSection, loads: list[Load]) -> None:
+    """Refuse what can't fit even if every device answered at once; warn where slow answers leave too little."""
+    wire, slowest = sum(load.wire for load in loads), sum(load.slowest for load in loads)
+    path = ("bus", name)
+    if wire > FULL:
+        heaviest = ", ".join(f"{x.name} {x.wire:.0%}" for x in sorted(loads, key=lambda x: -x.wire)[:3])
+        message = f"got polls that take {wire:.0%} of the line's time at {section.baudrate} baud (most: {heaviest})"
+        document.error(path, f"{message}, expected at most 100%", "poll less often, or use another bus")
+    elif slowest > BUSY:
+        heaviest = ", ".join(f"{x.name} {x.slowest:.0%}" for x in sorted(loads, key=lambda x: -x.slowest)[:3])
+        message = f"polls take {slowest:.0%} of the line's time when every device answers at its slowest"
+        document.warn(path, f"{message} (most: {heaviest}), {wire:.0%} on the wire alone", "poll less often")

@@ -27,11 +27,12 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class BusConfig:
-    """A line with one owner. `load` is the share of its time that polls and re-asserted outputs take at slowest."""
+    """A line with one owner. Loads are shares of its time taken by polls and re-asserted outputs; 1.0 is all of it."""
 
     name: str
     section: LineSection
-    load: float
+    load: float  # bytes and silences: what no device can do without
+    slowest_load: float  # and every reply as late as it may be
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,10 +185,10 @@ class _Plans:
             return False
         if starts > output.limits.max_starts_per_hour:
             message = (
-                f'got "{pattern.name}", which starts {output.name} {starts} times because its pauses are as long as '
-                f"min_off, expected at most max_starts_per_hour, {output.limits.max_starts_per_hour}"
+                f'got "{pattern.name}", which starts {output.name} {starts} times: its pauses last min_off or longer, '
+                f"expected at most the {output.limits.max_starts_per_hour} of max_starts_per_hour"
             )
-            self._document.error(path, message)
+            self._document.error(path, message, "with a longer min_off it counts as one start")
             return False
         return True
 
