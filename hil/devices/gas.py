@@ -19,7 +19,14 @@ STATES = {
     "low-alarm": 5,
     "high-alarm": 6,
 }
-STATES |= {"access-fault": 7, "over-range": 8, "needs-calibration": 9, "time-out": 10, "communication-fault": 15}
+STATES |= {
+    "high-alarm": 6,
+    "access-fault": 7,
+    "over-range": 8,
+    "needs-calibration": 9,
+    "time-out": 10,
+    "communication-fault": 15,
+}
 _DECIMALS = (0x0, 0x4, 0x8, 0xC)
 
 
@@ -28,8 +35,8 @@ class GasModule(Device):
 
     Register 0 says in which unit (b15-12) and with how many decimals (b11-8) registers 1 to 4 are to be read, and it
     may change between two reads. 5 state, 6 ADC, 7 = 500 + 10 x degC, 8 gas in the high byte, 9 = 10 x RH.
-    `state` is one of STATES, or "" for what follows from the concentration. The document advises at least 500 ms between
-    polls; here sooner ones are not answered (an assumption), and `min_poll_s = 0` takes that away.
+    `state` is one of STATES, or "" for what follows from the concentration. The document advises at least 500 ms
+    between polls; here sooner ones are not answered (an assumption), and `min_poll_s = 0` takes that away.
     """
 
     min_poll_s = 0.5

@@ -1,0 +1,140 @@
+"""The demo on a terminal: a live screen where there is one, else a line an event. Shows, decides nothing."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from hil.events import COLOURS, Line, number, title
+
+_BAR = 34
+_KEPT_LINES = 12
+_STATUS = {"protected": "green", "degraded": "yellow", "blind": "bold red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A point as a bar: value x factor in `unit`, full at `full`, levels beginning at `marks`."""
+
+    title: Mapping[str, str]
+    unit: str
+    full: float
+    factor: float = 1.0
+    marks: Mapping[str, float] = field(default_factory=dict)
+
+    def bar(self, value: float | None) -> Text:
+        """The bar: filled to the value in the colour of the level reached, with a tick where each level begins."""
+        text = Text()
+        filled = 0 if value is None else max(0, min(_BAR, round(value / self.full * _BAR)))
+        ticks = {min(_BAR - 1, round(at / self.full * _BAR)): level for level, at in self.marks.items()}
+        reached = [level for level, at in self.marks.items() if value is not None and value > at]
+        style = COLOURS.get(reached[-1], "") if reached else "green"
+        for cell in range(_BAR):
+            if cell in ticks:
+                text.append("┃", style=COLOURS.get(ticks[cell], ""))
+            else:
+                text.append("█" if cell < filled else "·", style=style if cell < filled else "dim")
+        return text
+
+
+class Screen:
+    """What the demo shows. Context manager; `live` is False where there is no terminal."""
+
+    def __init__(self, gauges: Mapping[str, Gauge], console: Console, *, live: bool) -> None:
+        self._gauges = gauges
+        self._console = console
+        self._lines: deque[tuple[float, Line]] = deque(maxlen=_KEPT_LINES)
+        self._start_s = time.monotonic()
+        self._live = Live(console=console, refresh_per_second=4, transient=True) if live else None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def say(self, line: Line) -> None:
+        """One event: on the live screen's list, or printed."""
+        at_s = time.monotonic() - self._start_s
+        self._lines.append((at_s, line))
+        if self._live is None:
+            self._console.print(_event(at_s, line), soft_wrap=True)
+
+    def show(self, status: Mapping[str, Any], story: str, counts: Mapping[str, int], heard: Mapping[str, str]) -> None:
+        """Draw a status; `story` says where the scenario is, `counts` is the platform's, `heard` each siren's truth."""
+        if self._live is None:
+            return
+        above = Table.grid(padding=(0, 3))
+        above.add_row(self._points(status["points"]), _outputs(status["outputs"], heard))
+        lines = Group(*(_event(at_s, line) for at_s, line in self._lines))
+        parts: list[RenderableType] = [above, _alarms(status), _uplink(status, counts), Panel(lines, title="events")]
+        name = title(status["site"]["name"])
+        self._live.update(Panel(Group(*parts), title=f"Tocsin demo: {name}", subtitle=f"{story}   Ctrl-C ends it"))
+
+    def _points(self, points: Mapping[str, Mapping[str, Any]]) -> Table:
+        table = _table("Values against the levels", "", "", "", "")
+        for name, gauge in self._gauges.items():
+            point = points.get(name, {"value": None, "quality": "missing", "reason": ""})
+            value = None if point["value"] is None else point["value"] * gauge.factor
+            good = point["quality"] in {"good", "over-range"} and not point["reason"]
+            trust = Text("" if good else f"{point['quality']} {point['reason']}"[:28], style="magenta")
+            table.add_row(title(dict(gauge.title)), gauge.bar(value), number(value, gauge.unit), trust)
+        return table
+
+
+def _event(at_s: float, line: Line) -> Text:
+    text = Text(f"{at_s:6.1f} s  ", style="dim")
+    text.append(f"{line.kind:<9} ", style=line.style or "bold")
+    text.append(line.text, style=line.style)
+    return text
+
+
+def _outputs(outputs: Mapping[str, Mapping[str, Any]], heard: Mapping[str, str]) -> Table:
+    table = _table("Outputs", "output", "wanted", "confirmed", "")
+    for name, output in outputs.items():
+        confirmed = {None: Text(""), True: Text("yes", "bold green"), False: Text("NO", "bold red")}[
+            output["confirmed"]
+        ]
+        note = Text(output["fault"][:40], style="red") if output["fault"] else Text(heard.get(name, ""), style="cyan")
+        table.add_row(title(output["title"]), output["wanted"] or "at rest", confirmed, note)
+    return table
+
+
+def _alarms(status: Mapping[str, Any]) -> Table:
+    table = _table("Alarms and protection", "alarm", "level", "state", "protection", "why")
+    coverage = {entry["alarm"]: entry for entry in status["protection"]}
+    for name, alarm in status["alarms"].items():
+        entry = coverage.get(name, {"status": "", "why": [alarm.get("why", "")]})
+        level = Text(alarm["level"], style=COLOURS.get(alarm["level"], "magenta"))
+        shown = title(alarm["title"]) or name
+        protection = Text(entry["status"], style=_STATUS.get(entry["status"], ""))
+        table.add_row(shown, level, alarm["state"], protection, "; ".join(entry["why"])[:60])
+    return table
+
+
+def _uplink(status: Mapping[str, Any], counts: Mapping[str, int]) -> Text:
+    uplink = status.get("uplink")
+    if not uplink:
+        return Text("Uplink: no broker here; everything above works without one", style="yellow")
+    told = ", ".join(f"{key} {value}" for key, value in uplink.items() if isinstance(value, str | int | bool))
+    has = ", ".join(f"{count} {what}" for what, count in counts.items()) or "nothing yet"
+    return Text(f"Uplink: {told[:90]}   Platform has: {has}", style="dim")
+
+
+def _table(heading: str, *columns: str) -> Table:
+    table = Table(title=heading, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
