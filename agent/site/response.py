@@ -27,7 +27,7 @@ def read_patterns(around: Around) -> dict[str, Pattern]:
     document, languages = around.document, around.languages
     patterns = {
         name: _pattern(name, table, MappingProxyType({**dict.fromkeys(languages, name), **table.title}))
-        for name, table in _built_in().items()
+        for name, table in built_in_patterns().items()
     }
     for name, raw in named(document, "pattern").items():
         path = ("pattern", name)
@@ -319,6 +319,7 @@ def _pattern(name: str, table: PatternTable, title: Mapping[str, str]) -> Patter
 
 
 @cache
-def _built_in() -> Mapping[str, PatternTable]:
+def built_in_patterns() -> Mapping[str, PatternTable]:
+    """Tables of the patterns that every site has."""
     tables = tomllib.loads(BUILT_IN.read_text(encoding="utf-8"))["pattern"]
     return {name: PatternTable.model_validate(table) for name, table in tables.items()}

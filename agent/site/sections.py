@@ -86,18 +86,19 @@ class ConfirmTable(Table):
 class OutputTable(Table):
     """A siren, loudspeaker, lamp or barrier. Keys not listed here are its driver's."""
 
+    # Limits have no default here so that what is missing can be told with the reason.
+    model_config = ConfigDict(json_schema_extra={"required": ["driver", "max_on", "min_off", "max_starts_per_hour"]})
+
     driver: str = Field(description="Name of its driver.")
     bus: str | None = Field(default=None, description="The bus it is on; none for pins and sound cards.")
     zone: str | None = Field(default=None, description="The zone that hears or sees it; none: all of them.")
     title: Texts = Field(default_factory=dict, description="What people call it, by language. Default: its name.")
     max_on: LongestOn | None = Field(
         default=None,
-        description='Longest time on without a break of `min_off`. Must be given; `"unlimited"` only with `states`.',
+        description='Longest time on without a break of `min_off`; `"unlimited"` only with `states`.',
     )
-    min_off: Seconds | None = Field(default=None, description="Shortest rest between two activations. Must be given.")
-    max_starts_per_hour: int | None = Field(
-        default=None, ge=1, description="Most activations in any hour. Must be given."
-    )
+    min_off: Seconds | None = Field(default=None, description="Shortest rest between two activations.")
+    max_starts_per_hour: int | None = Field(default=None, ge=1, description="Most activations in any hour.")
     confirm: ConfirmTable | None = Field(default=None, description="Evidence that it works.")
     alternate: str | None = Field(default=None, description="The output to use when this one does not work.")
     states: dict[str, bool] = Field(
