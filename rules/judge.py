@@ -1,0 +1,405 @@
+"""Judgement as a plain call: readings in, level changes and the next timer out. No clock, no files, no threads."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rules import kernel, windows
+from rules.explain import explain
+from rules.language import LanguageError, Node, parse
+from rules.model import AlarmRule, LevelChange, PointInfo, RuleErrors, RuleProblem, Sample, Verdict
+from rules.shapes import ENGINE, Kernels, Plan, Tables, canonical, describe, describe_point, digest, lay_out, twin
+from rules.shapes import used_points as tree_points
+from rules.units import UnitError, unit
+
+_NOTHING: tuple[LevelChange, ...] = ()
+_MAGIC = b"TOCSJ"
+_HEAD = struct.Struct("<5sBBxII")  # magic, version, kind, length, crc32
+_VERSION = 1
+_WHOLE, _TIMERS = 1, 2
+
+
+class SnapshotError(ValueError):
+    """A snapshot that is damaged, or of another version; the judge it was meant for is as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """Checked rules and their tables; shared by any number of judges. Made by `build_ruleset`."""
+
+    points: tuple[PointInfo, ...]
+    alarms: tuple[AlarmRule, ...]
+    digest: str  # of everything that decides
+    trees: tuple[tuple[tuple[Node, Node | None], ...], ...]  # per alarm and level: (when, clear)
+    alarm_digests: tuple[str, ...]
+    window_digests: tuple[str, ...]
+    plan: Plan
+    tables: Tables
+
+    def used_points(self, alarm: int) -> frozenset[int]:
+        """Indexes of the points that an alarm depends on."""
+        return frozenset().union(*(tree_points(tree) for pair in self.trees[alarm] for tree in pair if tree))
+
+    @property
+    def source(self) -> str:
+        """The generated module, the same text for the twin and for the JIT build."""
+        return self.tables.source
+
+
+def build_ruleset(points: Sequence[PointInfo], alarms: Sequence[AlarmRule]) -> Ruleset:
+    """Check and compile rules. Raises RuleErrors with every problem of every rule."""
+    problems = list(_bad_points(points))
+    known = [point for point in points if _has_unit(point)] if problems else points
+    trees = [tuple(_level_trees(alarm, known, problems)) for alarm in alarms]
+    problems.extend(_bad_alarms(alarms))
+    if problems:
+        raise RuleErrors(problems)
+    plan = Plan(tuple(points))
+    tables = lay_out(plan, alarms, trees)
+    alarm_digests = tuple(
+        digest([ENGINE, _describe_alarm(alarm), [[_tree(node, points) for node in pair] for pair in pairs]])
+        for alarm, pairs in zip(alarms, trees, strict=True)
+    )
+    whole = digest([ENGINE, [describe_point(point) for point in points], alarm_digests])
+    window_digests = tuple(digest([ENGINE, describe(window, points)]) for window in plan.windows)
+    return Ruleset(tuple(points), tuple(alarms), whole, tuple(trees), alarm_digests, window_digests, plan, tables)
+
+
+def _tree(node: Node | None, points: Sequence[PointInfo]) -> list[Any] | None:
+    return None if node is None else canonical(node, points)
+
+
+def _describe_alarm(alarm: AlarmRule) -> list[Any]:
+    delays = [[level.level, level.for_s, level.clear_for_s] for level in alarm.levels]
+    return [alarm.name, alarm.on_missing, alarm.latch, delays]
+
+
+def _has_unit(point: PointInfo) -> bool:
+    try:
+        unit(point.unit)
+    except UnitError:
+        return False
+    return True
+
+
+def _bad_points(points: Sequence[PointInfo]) -> Iterator[RuleProblem]:
+    seen: set[str] = set()
+    for point in points:
+        try:
+            unit(point.unit)
+        except UnitError as error:
+            yield RuleProblem("", "", f"point {point.name}", error.message, hint=error.hint)
+        if point.name in seen:
+            yield RuleProblem("", "", f"point {point.name}", "there are two points of this name")
+        seen.add(point.name)
+        if not 0.0 < point.stale_after_s < windows.INF:
+            message = f"stale_after is {point.stale_after_s} s; a time above zero is needed"
+            yield RuleProblem("", "", f"point {point.name}", message)
+
+
+def _bad_alarms(alarms: Sequence[AlarmRule]) -> Iterator[RuleProblem]:
+    seen: set[str] = set()
+    for alarm in alarms:
+        if alarm.name in seen:
+            yield RuleProblem(alarm.name, "", "name", "there are two alarms of this name")
+        seen.add(alarm.name)
+        if not alarm.levels:
+            yield RuleProblem(alarm.name, "", "level", "the alarm has no levels")
+        for level in alarm.levels:
+            for key, seconds in (("for", level.for_s), ("clear_for", level.clear_for_s)):
+                if not 0.0 <= seconds < windows.INF:
+                    yield RuleProblem(alarm.name, level.level, key, f"{seconds} s is not a delay")
+
+
+def _level_trees(
+    alarm: AlarmRule, points: Sequence[PointInfo], problems: list[RuleProblem]
+) -> Iterator[tuple[Node, Node | None]]:
+    for level in alarm.levels:
+        trees: dict[str, Node] = {}
+        for key, text in (("when", level.when), ("clear", level.clear)):
+            if text is None:
+                continue
+            try:
+                trees[key] = parse(text, points)
+            except LanguageError as error:
+                problems.extend(
+                    RuleProblem(alarm.name, level.level, key, p.message, p.span.column, p.span.length, p.hint)
+                    for p in error.problems
+                )
+        if "when" in trees:
+            yield trees["when"], trees.get("clear")
+
+
+class Judge:
+    """The state of a rule set. One thread; every method is a plain call that neither waits nor reads a clock.
+
+    Times are judgement time: seconds that never go back, continuous through restarts.
+    """
+
+    def __init__(self, ruleset: Ruleset, now_s: float) -> None:
+        tables = ruleset.tables
+        self.ruleset = ruleset
+        self._tab, self._par = array("q", tables.tab), array("d", tables.par)
+        self._num, self._ints = array("d", tables.num), array("q", tables.ints)
+        self._twin = twin(ruleset.source)
+        self._row_points = tables.tab[windows.H_POINTS]
+        self._root = tables.tab[windows.H_TREE] + 1
+        self._inbox, self._values = tables.tab[windows.H_INBOX], tables.tab[windows.H_INBOX_VALUES]
+        self._out = tables.tab[windows.H_OUT]
+        self._room = max(len(ruleset.points), 1)
+        self._now = self._born = now_s  # `_born`: when nothing was known yet
+        self._started = False
+        for p, point in enumerate(ruleset.points):
+            self._num[self._row_points + p * kernel.POINT_ROW + kernel.Q_GOOD_AT] = now_s
+            kernel.set_due(self._tab, self._num, p, windows.just_after(now_s + point.stale_after_s))
+        for row in self._window_rows():
+            if self._tab[row + windows.W_FAMILY] == windows.SPAN:
+                self._num[self._tab[row + windows.W_NUM] + windows.N_UNKNOWN_END] = now_s
+        self.use(Kernels(self._twin["run"], lambda state: state, "twin"))
+
+    def _window_rows(self) -> range:
+        first = self._tab[windows.H_WINDOWS]
+        return range(first, first + len(self.ruleset.plan.windows) * windows.W_ROW, windows.W_ROW)
+
+    def use(self, kernels: Kernels) -> None:
+        """Judge with these functions from the next step on; the state stays where it is."""
+        self.kernels = kernels
+        state = (kernels.arrays(a) for a in (self._tab, self._par, self._num, self._ints))
+        self._judge: Callable[[float, int], int] = partial(kernels.run, *state)
+
+    # --- judging --------------------------------------------------------------------------------------------------
+
+    def step(self, t_s: float, samples: Sequence[Sample]) -> Verdict:
+        """Judge up to `t_s`, then with the readings of `t_s`. A time before the last one counts as the last one.
+
+        Calling it more often with no readings never changes what comes out later.
+        """
+        t = self._now = max(t_s, self._now)
+        changes: list[LevelChange] = [] if self._started else self._start()
+        ints, values = self._ints, self._num
+        while True:
+            count = 0
+            for point, value, quality in samples[: self._room]:
+                values[self._values + count] = value
+                ints[self._inbox + 2 * count] = point
+                ints[self._inbox + 2 * count + 1] = quality
+                count += 1
+            while self._judge(t, count):
+                changes += self._changes()
+            if ints[kernel.G_OUT]:
+                changes += self._changes()
+            samples = samples[self._room :]
+            if not samples:
+                deadline = self._num[self._root]
+                return Verdict(changes or _NOTHING, deadline if deadline < windows.INF else None)
+
+    def reset(self, alarm: int, t_s: float) -> Verdict:
+        """An operator's reset of a latched alarm: levels whose clear condition is met let go, others stay."""
+        before = self.step(t_s, ())
+        self._ints[kernel.G_OUT] = 0
+        self._twin["release"](self._tab, self._par, self._num, self._ints, alarm, self._now)
+        deadline = self._num[self._root]
+        return Verdict([*before.changes, *self._changes()], deadline if deadline < windows.INF else None)
+
+    def _changes(self) -> list[LevelChange]:
+        out, count = self._out, self._ints[kernel.G_OUT]
+        found = [LevelChange(*self._ints[out + 3 * k : out + 3 * k + 3]) for k in range(count)]
+        self._ints[kernel.G_OUT] = 0
+        return found
+
+    def _start(self) -> list[LevelChange]:
+        """Look at everything once, with nothing known, at the time the judge was made: sets the first timers."""
+        self._started = True
+        tab, ints = self._tab, self._ints
+        for w in range(tab[windows.H_WINDOW_COUNT]):
+            kernel.mark(ints, tab[windows.H_WINDOW_LIST], kernel.G_WINDOWS, w, 1)
+        for a in range(tab[windows.H_ALARM_COUNT]):
+            kernel.mark(ints, tab[windows.H_ALARM_LIST], kernel.G_ALARMS, a, 1)
+        ints[kernel.G_OUT] = 0
+        self._twin["settle"](tab, self._par, self._num, ints, self._born)
+        return self._changes()
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    @property
+    def now_s(self) -> float:
+        """The judgement time of the last step."""
+        return self._now
+
+    @property
+    def pending(self) -> bool:
+        """Whether some on- or off-delay is running."""
+        return self._ints[kernel.G_PENDING] > 0
+
+    def level(self, alarm: int) -> int:
+        """The alarm's level: 0 normal, 1 the lowest."""
+        return self._ints[self._tab[self._tab[windows.H_ALARMS] + alarm * kernel.A_ROW + kernel.A_STATE]]
+
+    def clearable(self, alarm: int) -> bool:
+        """Whether a reset would let every active level of a latched alarm go."""
+        states = [self._ints[i : i + kernel.LEVEL_INT] for _, i in self._levels(alarm)]
+        active = [state for state in states if state[kernel.D_ACTIVE]]
+        return bool(active) and all(state[kernel.D_DONE] for state in active)
+
+    def explain(self, alarm: int) -> list[dict[str, Any]]:
+        """Per level: its condition, truth, delays, and every part of it with values and the readings that decided."""
+        if not self._started:
+            self.step(self._now, ())
+        return explain(self.ruleset, alarm, (self._tab, self._par, self._num, self._ints), self._now, self._twin)
+
+    def _levels(self, alarm: int) -> list[tuple[int, int]]:
+        """Where each level's state stands: (num, ints)."""
+        tab = self._tab
+        row = tab[windows.H_ALARMS] + alarm * kernel.A_ROW
+        first = tab[windows.H_LEVELS] + tab[row + kernel.A_FIRST] * kernel.L_ROW
+        rows = range(first, first + tab[row + kernel.A_LEVELS] * kernel.L_ROW, kernel.L_ROW)
+        return [(tab[at + kernel.L_NUM], tab[at + kernel.L_INT]) for at in rows]
+
+    # --- surviving ----------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> bytes:
+        """Everything that must survive: delays, levels, latches, windows, ages."""
+        names: dict[str, int] = {}
+        parts: list[bytes] = []
+        for key, row in zip(self.ruleset.window_digests, self._window_rows(), strict=True):
+            names[key] = len(parts)
+            num, ints = self._window_state(row)
+            parts.append(zlib.compress(num.tobytes() + ints.tobytes(), 1))
+        points = {}
+        for p, point in enumerate(self.ruleset.points):
+            n = self._row_points + p * kernel.POINT_ROW
+            points[point.name] = [self._num[n + kernel.Q_GOOD_AT], self._num[n + kernel.Q_EVER]]
+        body = {**self._levels_state(), "points": points, "windows": names, "sizes": [len(part) for part in parts]}
+        text = json.dumps(body).encode()
+        return _seal(_WHOLE, struct.pack("<I", len(text)) + text + b"".join(parts))
+
+    def timers(self) -> bytes:
+        """The small part of a snapshot: delays, levels and latches; cheap enough for every second."""
+        return _seal(_TIMERS, json.dumps(self._levels_state()).encode())
+
+    def restore(self, data: bytes, now_s: float) -> None:
+        """Take over a snapshot before the first step. Raises SnapshotError.
+
+        Unchanged rules keep all they had, others start fresh. Every truth is unknown until readings come, so the time
+        between does not count towards any delay.
+        """
+        payload = _open(data, _WHOLE)
+        try:
+            (length,) = struct.unpack_from("<I", payload)
+            body = json.loads(payload[4 : 4 + length])
+            ends, at = [], 4 + length
+            for size in body["sizes"]:
+                ends.append(zlib.decompress(payload[at : at + size]))
+                at += size
+            windows_state = {key: ends[place] for key, place in body["windows"].items()}
+            points = {name: (float(at), float(ever)) for name, (at, ever) in body["points"].items()}
+            levels = _levels_of(body)
+            then = float(body["t"])
+        except (KeyError, IndexError, ValueError, TypeError, struct.error, zlib.error) as error:
+            raise SnapshotError(f"the snapshot is not understood ({error!r}); judgement starts fresh") from error
+        self._restart(now_s)
+        for p, point in enumerate(self.ruleset.points):
+            if point.name in points:
+                n = self._row_points + p * kernel.POINT_ROW
+                self._num[n + kernel.Q_GOOD_AT], self._num[n + kernel.Q_EVER] = points[point.name]
+        for key, row in zip(self.ruleset.window_digests, self._window_rows(), strict=True):
+            if key in windows_state:
+                self._restore_window(row, windows_state[key], then)
+        self._restore_levels(levels)
+
+    def restore_timers(self, data: bytes, now_s: float) -> None:
+        """Take over delays, levels and latches only. Raises SnapshotError."""
+        try:
+            levels = _levels_of(json.loads(_open(data, _TIMERS)))
+        except (KeyError, ValueError, TypeError) as error:
+            raise SnapshotError(f"the timers are not understood ({error!r}); judgement starts fresh") from error
+        self._restart(now_s)
+        self._restore_levels(levels)
+
+    def _restart(self, now_s: float) -> None:
+        """Nothing is known yet, and staleness counts from now: an outage of ours is not the sensors'."""
+        if self._started:
+            raise RuntimeError("a judge takes over state before its first step; make a new one")
+        self._now = self._born = max(now_s, self._now)
+        for p, point in enumerate(self.ruleset.points):
+            kernel.set_due(self._tab, self._num, p, windows.just_after(self._now + point.stale_after_s))
+
+    def _levels_state(self) -> dict[str, Any]:
+        alarms = {}
+        for a, key in enumerate(self.ruleset.alarm_digests):
+            states: list[list[float]] = []
+            for n, i in self._levels(a):
+                spent = self._num[n + kernel.D_SUM]
+                if self._ints[i + kernel.D_TRUTH] == 1:
+                    spent += self._now - self._num[n + kernel.D_SINCE]
+                if self._ints[i + kernel.D_ACTIVE] or spent:
+                    states.append([len(states), self._ints[i + kernel.D_ACTIVE], spent])
+                else:
+                    states.append([])
+            if any(states):
+                alarms[key] = states
+        return {"t": self._now, "alarms": alarms}
+
+    def _restore_levels(self, levels: dict[str, list[tuple[int, float]]]) -> None:
+        for a, key in enumerate(self.ruleset.alarm_digests):
+            states = levels.get(key)
+            level = 0
+            for k, (n, i) in enumerate(self._levels(a)):
+                active, spent = states[k] if states else (0, 0.0)
+                self._ints[i : i + kernel.LEVEL_INT] = array("q", [active, 2, 0, 0])
+                self._num[n + kernel.D_SUM] = spent
+                level = k + 1 if active else level
+            self._ints[self._tab[self._tab[windows.H_ALARMS] + a * kernel.A_ROW + kernel.A_STATE]] = level
+
+    def _window_state(self, row: int) -> tuple[array[float], array[int]]:
+        size = self._window_size(row)
+        n, i = self._tab[row + windows.W_NUM], self._tab[row + windows.W_INT]
+        return self._num[n : n + size], self._ints[i : i + windows.I_SIZE]
+
+    def _window_size(self, row: int) -> int:
+        if self._tab[row + windows.W_FAMILY] == windows.SPAN:
+            return 3
+        return windows.N_RING + windows.CAPACITY * self._tab[row + windows.W_STRIDE]
+
+    def _restore_window(self, row: int, state: bytes, then: float) -> None:
+        size = self._window_size(row)
+        if len(state) != 8 * (size + windows.I_SIZE):
+            return
+        n, i = self._tab[row + windows.W_NUM], self._tab[row + windows.W_INT]
+        self._num[n : n + size] = array("d", state[: 8 * size])
+        self._ints[i : i + windows.I_SIZE] = array("q", state[8 * size :])
+        if self._tab[row + windows.W_FAMILY] == windows.SPAN or self._ints[i + windows.I_COUNT]:
+            windows.feed(self._tab, self._par, self._num, self._ints, row, then, windows.NAN, windows.NAN)
+
+
+def _levels_of(body: dict[str, Any]) -> dict[str, list[tuple[int, float]]]:
+    return {
+        key: [(int(state[1]), float(state[2])) if state else (0, 0.0) for state in states]
+        for key, states in body["alarms"].items()
+    }
+
+
+def _seal(kind: int, payload: bytes) -> bytes:
+    return _HEAD.pack(_MAGIC, _VERSION, kind, len(payload), zlib.crc32(payload)) + payload
+
+
+def _open(data: bytes, kind: int) -> bytes:
+    """The payload of a sealed snapshot. Raises SnapshotError."""
+    if len(data) < _HEAD.size:
+        raise SnapshotError(f"the snapshot is {len(data)} bytes, too short; judgement starts fresh")
+    magic, version, got, length, crc = _HEAD.unpack_from(data)
+    payload = data[_HEAD.size :]
+    if magic != _MAGIC or got != kind:
+        raise SnapshotError("this is not such a snapshot; judgement starts fresh")
+    if version != _VERSION:
+        raise SnapshotError(f"the snapshot has version {version}, known is {_VERSION}; judgement starts fresh")
+    if len(payload) != length or zlib.crc32(payload) != crc:
+        raise SnapshotError("the snapshot is damaged (checksum); judgement starts fresh")
+    return payload

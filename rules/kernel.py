@@ -1,0 +1,335 @@
+"""The fixed part of judgement: points, timers, delays, levels, latches; legal as Python and as njit; it knows no text.
+
+State changes only when a reading comes or when a timer runs out at its own exact time, so calling `run` more often
+changes nothing. Timers that run out at t run out before the readings of t are taken in. A point is stale when its
+last good reading is *older than* stale_after, so a reading in that very instant is still in time.
+"""
+# ruff: noqa: PLR0917, FURB136, PLR1730 - njit wants flat arguments; min and max cost a call
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rules.windows import (
+    H_ALARM_LIST,
+    H_ALARMS,
+    H_INBOX,
+    H_INBOX_VALUES,
+    H_LEAVES,
+    H_LEVELS,
+    H_OUT,
+    H_OUT_SIZE,
+    H_POINT_ALARMS,
+    H_POINT_COUNT,
+    H_POINT_WINDOWS,
+    H_POINTS,
+    H_TREE,
+    H_WINDOW_ALARMS,
+    H_WINDOW_COUNT,
+    H_WINDOW_LIST,
+    H_WINDOW_WINDOWS,
+    H_WINDOWS,
+    INF,
+    NAN,
+    W_ROW,
+    W_TIMED,
+    Counts,
+    Floats,
+    Ints,
+    State,
+    feed,
+    just_after,
+    window_due,
+)
+
+if TYPE_CHECKING:  # the generated part
+
+    def condition(tab: Ints, par: Floats, num: State, ints: Counts, c: int, t: float) -> tuple[int, float]:
+        """(truth of condition c, when it may change by time alone)."""
+        ...
+
+    def source(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float, float]:
+        """(lo, hi of what window row r is fed with, when that may change by time alone)."""
+        ...
+
+# --- copied into the generated module from here on --------------------------------------------------------------
+
+# A point's state in `num`, `stale_after` in `par` at the point's number.
+Q_LO, Q_HI, Q_GOOD_AT, Q_EVER, Q_STALE, Q_QUALITY = range(6)
+POINT_ROW = 6
+OVER_RANGE = 2
+# An alarm's row in `tab`; levels' rows; a level's state. Delays stand in `par`, [on, off] a level.
+A_FIRST, A_LEVELS, A_LATCH, A_ON_MISSING, A_STATE = range(5)
+A_ROW = 5
+L_WHEN, L_CLEAR, L_PAR, L_NUM, L_INT, L_POINTS = range(6)
+L_ROW = 6
+D_SUM, D_SINCE = range(2)
+D_ACTIVE, D_TRUTH, D_DONE, D_WAITING = range(4)
+LEVEL_NUM = 2
+LEVEL_INT = 4
+HOLD, ALARM, CLEAR = range(3)
+# Head of `ints`.
+G_PENDING, G_OUT, G_WINDOWS, G_ALARMS = range(4)
+G_SIZE = 4
+
+
+def set_due(tab: Ints, num: State, leaf: int, due: float) -> None:
+    """Set a timer in the tree of minima (root at 1, leaves behind the inner nodes)."""
+    tree = tab[H_TREE]
+    at = tab[H_LEAVES] + leaf
+    if num[tree + at] == due:
+        return
+    num[tree + at] = due
+    while at > 1:
+        at >>= 1
+        a, b = num[tree + 2 * at], num[tree + 2 * at + 1]
+        least = b if b < a else a
+        if num[tree + at] == least:
+            return
+        num[tree + at] = least
+
+
+def mark(ints: Counts, base: int, counter: int, item: int, how: int) -> None:
+    """Put an item into a sorted list of things to look at, once; lists and marks stand side by side at `base`."""
+    # ints[base + 2k]: the k-th item of the list; ints[base + 2*item + 1]: how it is marked
+    at = base + 2 * item + 1
+    if ints[at] == 0:
+        k = ints[counter]
+        ints[counter] = k + 1
+        while k > 0 and ints[base + 2 * k - 2] > item:
+            ints[base + 2 * k] = ints[base + 2 * k - 2]
+            k -= 1
+        ints[base + 2 * k] = item
+    if ints[at] < how:
+        ints[at] = how
+
+
+def mark_all(tab: Ints, ints: Counts, base: int, counter: int, links: int, how: int) -> None:
+    """Mark every item of the list that `links` points at: count, then items."""
+    first = tab[links]
+    for k in range(first + 1, first + 1 + tab[first]):
+        mark(ints, base, counter, tab[k], how)
+
+
+def mark_point(tab: Ints, ints: Counts, p: int) -> None:
+    """Everything that depends on a point has to be looked at."""
+    mark_all(tab, ints, tab[H_WINDOW_LIST], G_WINDOWS, tab[H_POINT_WINDOWS] + p, 2)
+    mark_all(tab, ints, tab[H_ALARM_LIST], G_ALARMS, tab[H_POINT_ALARMS] + p, 1)
+
+
+def take(tab: Ints, par: Floats, num: State, ints: Counts, p: int, value: float, quality: int, t: float) -> None:
+    """A reading of point p."""
+    n = tab[H_POINTS] + p * POINT_ROW
+    over = quality == OVER_RANGE
+    if quality <= OVER_RANGE and (-INF < value < INF or (over and value == INF)):
+        num[n + Q_LO] = value
+        num[n + Q_HI] = INF if over else value
+        num[n + Q_GOOD_AT] = t
+        num[n + Q_EVER] = 1.0
+        num[n + Q_STALE] = 0.0
+        set_due(tab, num, p, just_after(t + par[p]))
+    else:
+        num[n + Q_LO] = NAN
+        num[n + Q_HI] = NAN
+    num[n + Q_QUALITY] = quality
+    mark_point(tab, ints, p)
+
+
+def good(num: State, n: int) -> int:
+    """Whether x has a usable value; unknown only before the first reading."""
+    if num[n + Q_LO] == num[n + Q_LO]:
+        return 1
+    return 2 if num[n + Q_QUALITY] < 0.0 and num[n + Q_STALE] == 0.0 else 0
+
+
+def over_range(num: State, n: int) -> int:
+    """Whether x is at or above what the device can measure."""
+    if num[n + Q_LO] != num[n + Q_LO]:
+        return 2
+    return 1 if num[n + Q_QUALITY] == OVER_RANGE else 0
+
+
+def older(num: State, n: int, limit: float, t: float) -> tuple[int, float]:
+    """Whether x is older than the limit, and when that becomes true."""
+    end = num[n + Q_GOOD_AT] + limit
+    if t > end:
+        return 1, INF
+    return (0 if num[n + Q_EVER] == 1.0 else 2), just_after(end)
+
+
+def age(num: State, n: int, t: float) -> tuple[float, float, float]:
+    """Bounds of the age in seconds, and when to look again: at first once a second, later less often."""
+    seconds = t - num[n + Q_GOOD_AT]
+    wait = seconds / 64.0
+    return seconds, (seconds if num[n + Q_EVER] == 1.0 else INF), t + (wait if wait > 1.0 else 1.0)
+
+
+def delay(num: State, ints: Counts, n: int, i: int, truth: int, length: float, t: float) -> float:
+    """Count time true; FALSE resets, UNKNOWN pauses. Gives when it will do, -inf when it does, inf when it stands."""
+    if truth == 1:
+        if ints[i + D_TRUTH] != 1:
+            num[n + D_SINCE] = t
+            ints[i + D_TRUTH] = 1
+        due = num[n + D_SINCE] + (length - num[n + D_SUM])
+        return -INF if t >= due else due
+    if truth == 0:
+        num[n + D_SUM] = 0.0
+    elif ints[i + D_TRUTH] == 1:
+        num[n + D_SUM] += t - num[n + D_SINCE]
+    ints[i + D_TRUTH] = truth
+    return INF
+
+
+def turn(num: State, ints: Counts, n: int, i: int, active: int, truth: int) -> None:
+    """A level becomes active or not; its delay starts afresh."""
+    ints[i + D_ACTIVE] = active
+    ints[i + D_TRUTH] = truth
+    ints[i + D_DONE] = 0
+    num[n + D_SUM] = 0.0
+
+
+def stale(tab: Ints, num: State, links: int) -> int:
+    """Whether one of the listed points is stale."""
+    for k in range(links + 1, links + 1 + tab[links]):
+        if num[tab[H_POINTS] + tab[k] * POINT_ROW + Q_STALE] == 1.0:
+            return 1
+    return 0
+
+
+def judge_level(tab: Ints, par: Floats, num: State, ints: Counts, a: int, k: int, t: float) -> float:
+    """Judge a level of the alarm whose row is at `a`; gives its next timer."""
+    row = tab[H_LEVELS] + k * L_ROW
+    n, i, p = tab[row + L_NUM], tab[row + L_INT], tab[row + L_PAR]
+    missing = tab[a + A_ON_MISSING]
+    truth, due = condition(tab, par, num, ints, tab[row + L_WHEN], t)
+    if truth == 2:
+        if missing == CLEAR:
+            truth = 0
+        elif missing == ALARM and stale(tab, num, tab[row + L_POINTS]) == 1:
+            truth = 1
+    wait = INF
+    if ints[i + D_ACTIVE] == 0:
+        wait = delay(num, ints, n, i, truth, par[p], t)
+        if wait == -INF:
+            turn(num, ints, n, i, 1, 0)
+    if ints[i + D_ACTIVE] == 1:
+        clear = 2 if truth == 2 else 1 - truth
+        if tab[row + L_CLEAR] >= 0:
+            clear, due_clear = condition(tab, par, num, ints, tab[row + L_CLEAR], t)
+            due = due_clear if due_clear < due else due
+            if clear == 2 and missing == CLEAR:
+                clear = 1
+            if truth == 1:  # what still alarms does not clear
+                clear = 0
+        wait = delay(num, ints, n, i, clear, par[p + 1], t)
+        ints[i + D_DONE] = 1 if wait == -INF else 0
+        if wait == -INF:
+            wait = INF
+            if tab[a + A_LATCH] == 0:
+                turn(num, ints, n, i, 0, truth)
+    waiting = 1 if wait < INF else 0
+    ints[G_PENDING] += waiting - ints[i + D_WAITING]
+    ints[i + D_WAITING] = waiting
+    return wait if wait < due else due
+
+
+def judge_alarm(tab: Ints, par: Floats, num: State, ints: Counts, alarm: int, t: float) -> None:
+    """Judge every level; the highest active one is the alarm's."""
+    a = tab[H_ALARMS] + alarm * A_ROW
+    first = tab[a + A_FIRST]
+    due = INF
+    level = 0
+    for k in range(tab[a + A_LEVELS]):
+        when = judge_level(tab, par, num, ints, a, first + k, t)
+        due = when if when < due else due
+        if ints[tab[tab[H_LEVELS] + (first + k) * L_ROW + L_INT] + D_ACTIVE] == 1:
+            level = k + 1
+    set_due(tab, num, tab[H_POINT_COUNT] + tab[H_WINDOW_COUNT] + alarm, due if due > t else just_after(t))
+    previous = ints[tab[a + A_STATE]]
+    if level != previous:
+        ints[tab[a + A_STATE]] = level
+        out = tab[H_OUT] + 3 * ints[G_OUT]
+        ints[out] = alarm
+        ints[out + 1] = previous
+        ints[out + 2] = level
+        ints[G_OUT] += 1
+
+
+def settle(tab: Ints, par: Floats, num: State, ints: Counts, t: float) -> None:
+    """Feed or look at every marked window, inner ones first, then judge every marked alarm, in order."""
+    base = tab[H_WINDOW_LIST]
+    for k in range(ints[G_WINDOWS]):
+        w = ints[base + 2 * k]
+        r = tab[H_WINDOWS] + w * W_ROW
+        due = INF
+        if ints[base + 2 * w + 1] == 2 or tab[r + W_TIMED] == 1:
+            lo, hi, due = source(tab, par, num, ints, r, t)
+            feed(tab, par, num, ints, r, t, lo, hi)
+        ints[base + 2 * w + 1] = 0
+        own = window_due(tab, par, num, ints, r, t)
+        due = own if own < due else due
+        set_due(tab, num, tab[H_POINT_COUNT] + w, due if due > t else just_after(t))
+    ints[G_WINDOWS] = 0
+    base = tab[H_ALARM_LIST]
+    for k in range(ints[G_ALARMS]):
+        alarm = ints[base + 2 * k]
+        ints[base + 2 * alarm + 1] = 0
+        judge_alarm(tab, par, num, ints, alarm, t)
+    ints[G_ALARMS] = 0
+
+
+def run_out(tab: Ints, par: Floats, num: State, ints: Counts) -> None:
+    """Everything whose time is the earliest one."""
+    tree, leaves = tab[H_TREE], tab[H_LEAVES]
+    points, windows = tab[H_POINT_COUNT], tab[H_WINDOW_COUNT]
+    t = num[tree + 1]
+    while num[tree + 1] == t:
+        at = 1
+        while at < leaves:
+            at = 2 * at if num[tree + 2 * at] == t else 2 * at + 1
+        item = at - leaves
+        set_due(tab, num, item, INF)
+        if item < points:
+            n = tab[H_POINTS] + item * POINT_ROW
+            num[n + Q_LO] = NAN
+            num[n + Q_HI] = NAN
+            num[n + Q_STALE] = 1.0
+            mark_point(tab, ints, item)
+        elif item < points + windows:
+            item -= points
+            mark(ints, tab[H_WINDOW_LIST], G_WINDOWS, item, 1)
+            mark_all(tab, ints, tab[H_WINDOW_LIST], G_WINDOWS, tab[H_WINDOW_WINDOWS] + item, 1)
+            mark_all(tab, ints, tab[H_ALARM_LIST], G_ALARMS, tab[H_WINDOW_ALARMS] + item, 1)
+        else:
+            mark(ints, tab[H_ALARM_LIST], G_ALARMS, item - points - windows, 1)
+    settle(tab, par, num, ints, t)
+
+
+def release(tab: Ints, par: Floats, num: State, ints: Counts, alarm: int, t: float) -> None:
+    """An operator's reset: latched levels whose clear condition has been met let go."""
+    a = tab[H_ALARMS] + alarm * A_ROW
+    first = tab[a + A_FIRST]
+    for k in range(first, first + tab[a + A_LEVELS]):
+        row = tab[H_LEVELS] + k * L_ROW
+        i = tab[row + L_INT]
+        if ints[i + D_ACTIVE] == 1 and ints[i + D_DONE] == 1:
+            turn(num, ints, tab[row + L_NUM], i, 0, 0)
+    mark(ints, tab[H_ALARM_LIST], G_ALARMS, alarm, 1)
+    settle(tab, par, num, ints, t)
+
+
+def run(tab: Ints, par: Floats, num: State, ints: Counts, t: float, count: int) -> int:
+    """Timers up to `t`, then `count` readings from the inbox at `t`. 1: the list of changes is full, call again."""
+    ints[G_OUT] = 0
+    while num[tab[H_TREE] + 1] <= t:
+        if ints[G_OUT] > tab[H_OUT_SIZE]:
+            return 1
+        run_out(tab, par, num, ints)
+    if count > 0:
+        if ints[G_OUT] > tab[H_OUT_SIZE]:
+            return 1
+        for k in range(count):
+            inbox = tab[H_INBOX] + 2 * k
+            take(tab, par, num, ints, ints[inbox], num[tab[H_INBOX_VALUES] + k], ints[inbox + 1], t)
+        settle(tab, par, num, ints, t)
+    return 0
