@@ -25,7 +25,7 @@ _UNRECEIVED = {Way.ALARM: 10_000, Way.LIVE: 10_000, Way.EVENT: 500, Way.BACKLOG:
 _PROBES = {Way.ALARM: 20, Way.LIVE: 10_000, Way.EVENT: 20, Way.BACKLOG: 1}
 _SILENT_AFTER = 2.0  # x resend_s
 _TRIES = 5  # refusals by the broker before a message is set aside
-_RETRY_S = 2.0
+_RETRY_S = 1.0  # x tries
 _EXHUME_S = 3600.0
 
 
@@ -94,7 +94,7 @@ class Outbox:
         return None
 
     def _take(self, way: Way, now_s: float, boot_id: str, mono_ns: int) -> Parcel | None:
-        silent = self._silent(now_s) and self._unreceived[way] >= _PROBES[way]
+        silent = self._silent(now_s) and self._unreceived[way] + self._flying[way] >= _PROBES[way]
         if way is Way.LIVE:
             if now_s < self._next_live_s:
                 return None

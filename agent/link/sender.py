@@ -213,8 +213,10 @@ class Link:
             if what not in self._refused_topics:
                 self._refused_topics.add(what)
                 log.error("the broker refuses %s: %s (%d)", what, event.text, event.reason)
-        elif parcel is not None:
-            self._refused_topics.discard(parcel.topic)
+        else:
+            self._backoff_s = min(self._backoff_s, _BACKOFF_S)  # the connection is of use, if it ends now or not
+            if parcel is not None:
+                self._refused_topics.discard(parcel.topic)
         if parcel is not None:
             self.outbox.puback(parcel, event.reason, now_s)
 

@@ -9,7 +9,9 @@ import socket
 import subprocess
 import threading
 import time
+from collections import defaultdict
 from contextlib import contextmanager
+from functools import cached_property
 from queue import Empty, SimpleQueue
 
 import pytest
@@ -88,14 +90,13 @@ def free_port():
 class Broker:
     """mosquitto on a free loopback port; can be killed, frozen and started again."""
 
-    def __init__(self, directory, extra=""):
+    def __init__(self, directory, extra="", *, plain=True):
         self.port = free_port()
         self.directory = directory
         self.conf = directory / f"mosquitto-{self.port}.conf"
-        head = "" if "listener" in extra else f"listener {self.port} 127.0.0.1\nallow_anonymous true\n"
-        self.conf.write_text(
-            head + "persistence false\nmax_queued_messages 0\n" + extra.replace("@PORT", str(self.port))
-        )
+        head = f"listener {self.port} 127.0.0.1\nallow_anonymous true\n" if plain else ""
+        common = "user root\npersistence false\nmax_queued_messages 0\n"
+        self.conf.write_text(head + common + extra.replace("@PORT", str(self.port)))
         self.process = None
 
     def start(self):
@@ -163,54 +164,35 @@ class Ear:
         self.client.loop_stop()
 
 
-@pytest.fixture
-def journal():
-    return PaperJournal()
+class Rig:
+    """Everything a test of the link needs; what it starts is stopped at the end of the test."""
 
+    def __init__(self, directory):
+        self.directory = directory
+        self.journal = PaperJournal()
+        self._brokers = []
+        self._ears = []
 
-@pytest.fixture
-def brokers(tmp_path):
-    made = []
+    @cached_property
+    def broker(self):
+        return self.make_broker().start()
 
-    def make(extra=""):
-        made.append(Broker(tmp_path, extra))
-        return made[-1]
+    def make_broker(self, extra="", **more):
+        self._brokers.append(Broker(self.directory, extra, **more))
+        return self._brokers[-1]
 
-    yield make
-    for broker in made:
-        broker.stop()
-
-
-@pytest.fixture
-def broker(brokers):
-    return brokers().start()
-
-
-@pytest.fixture
-def ears():
-    made = []
-
-    def make(port, *topics, **more):
-        made.append(Ear(port, *(topics or ("tocsin/v1/#",)), **more))
-        return made[-1]
-
-    yield make
-    for ear in made:
-        ear.close()
-
-
-@pytest.fixture
-def run_link(tmp_path):
-    """`with run_link(journal, port, ...) as link`: a link in a thread, stopped at the end."""
+    def ear(self, *topics, port=None, **more):
+        self._ears.append(Ear(port or self.broker.port, *(topics or ("tocsin/v1/#",)), **more))
+        return self._ears[-1]
 
     @contextmanager
-    def running(journal, port, ledger=None, guard_socket=None, **more):
+    def link(self, port=None, ledger="link.db", guard_socket=None, **more):
+        """A link in a thread."""
         given = {"host": "127.0.0.1", "acknowledge": "puback", "poll_s": 0.02, "batch_s": 0.1, "site": "demo"} | more
-        settings = UplinkSettings(port=port, **given)
         link = Link(
-            settings,
-            journal,
-            Ledger(ledger or tmp_path / "link.db"),
+            UplinkSettings(port=port or self.broker.port, **given),
+            self.journal,
+            Ledger(self.directory / ledger),
             boot_id=BOOT,
             versions={"tocsin-agent": "test"},
             guard_socket=guard_socket,
@@ -224,14 +206,10 @@ def run_link(tmp_path):
             thread.join(8)
             assert not thread.is_alive(), "the link did not end"
 
-    return running
-
-
-@pytest.fixture
-def run_platform(tmp_path):
     @contextmanager
-    def running(port, site="demo", db=None, **more):
-        platform = Platform("127.0.0.1", port, site, db or tmp_path / "platform.db", **more)
+    def platform(self, port=None, **more):
+        """The reference platform in a thread."""
+        platform = Platform("127.0.0.1", port or self.broker.port, "demo", self.directory / "platform.db", **more)
         thread = threading.Thread(target=platform.run)
         thread.start()
         try:
@@ -240,32 +218,36 @@ def run_platform(tmp_path):
             platform.stop()
             thread.join(8)
 
-    return running
-
-
-@pytest.fixture
-def wait_for():
-    def wait(fits, timeout=10.0, what=""):
+    def wait(self, fits, timeout=10.0):
         until = time.monotonic() + timeout
         while time.monotonic() < until:
             if found := fits():
                 return found
             time.sleep(0.02)
-        raise AssertionError(f"not within {timeout} s: {what}")
-
-    return wait
-
-
-@pytest.fixture
-def frozen():
-    """`with frozen(process)`: SIGSTOP, then SIGCONT."""
+        raise AssertionError(f"not within {timeout} s")
 
     @contextmanager
-    def stopped(process):
+    def frozen(self, process):
+        """SIGSTOP, then SIGCONT."""
         os.kill(process.pid, signal.SIGSTOP)
         try:
             yield
         finally:
             os.kill(process.pid, signal.SIGCONT)
 
-    return stopped
+    def upto(self, link):
+        """What is done, by epoch."""
+        return defaultdict(int, {mark["epoch"]: mark["upto"] for mark in link.state()["delivered"]})
+
+    def close(self):
+        for ear in self._ears:
+            ear.close()
+        for broker in self._brokers:
+            broker.stop()
+
+
+@pytest.fixture
+def rig(tmp_path):
+    made = Rig(tmp_path)
+    yield made
+    made.close()

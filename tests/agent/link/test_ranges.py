@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ def test_behaves_like_a_set_of_numbers(changes, asked):
             model -= numbers
     runs = list(ranges)
     assert {n for first, last in runs for n in range(first, last + 1)} == model
-    assert all(a[1] + 1 < b[0] for a, b in zip(runs, runs[1:], strict=False)), "runs neither overlap nor touch"
+    assert all(a[1] + 1 < b[0] for a, b in pairwise(runs)), "runs neither overlap nor touch"
     assert ranges.count() == len(model)
     wanted = set(range(asked[0], asked[1] + 1))
     assert {n for a, b in ranges.within(*asked) for n in range(a, b + 1)} == wanted & model
