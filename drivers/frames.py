@@ -168,11 +168,14 @@ def rtu_reply(request: Request, data: bytes) -> bytes | None:
     size = request.rtu_reply_size
     if (found := _frame_at(request, data, 0)) is not None:
         return found
+    if request.is_read and data[:8] == request.rtu[: len(data)]:
+        if len(data) < 8:
+            return None
+        raise Misframed("echo", "the adapter echoes what is sent; set echo = true for this bus")
     if len(data) >= 3 and data[0] == request.unit_id and _wrong_count(request, data):
         raise Misframed("length", f"{data[2]} bytes announced, {request.prefix[1]} asked for")
     if len(data) < size:
         return None
-    _raise_on_echo(request, data)
     if data[0] != request.unit_id or data[1] & 0x7F != request.pdu[0]:
         for offset in range(1, min(_MAX_NOISE, len(data) - 1) + 1):
             if data[offset] != request.unit_id or (
@@ -202,12 +205,6 @@ def _frame_at(request: Request, data: bytes, offset: int) -> bytes | None:
 
 def _wrong_count(request: Request, data: bytes) -> bool:
     return data[1] == request.pdu[0] and request.is_read and data[2] != request.prefix[1]
-
-
-def _raise_on_echo(request: Request, data: bytes) -> None:
-    compared = min(len(data), len(request.rtu))
-    if request.is_read and compared >= 6 and data[:compared] == request.rtu[:compared]:
-        raise Misframed("echo", "the adapter echoes what is sent; set echo = true for this bus")
 
 
 def diagnose_rtu(request: Request, data: bytes) -> Timeout | Misframed:

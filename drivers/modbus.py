@@ -159,6 +159,7 @@ class ModbusLine:
         self._last_unit_id = 0
         self._busy = False
         self._hangs = False
+        self._stopped = False
         self._wake: asyncio.TimerHandle | None = None
         self._wire = self._make_wire()
 
@@ -232,7 +233,7 @@ class ModbusLine:
     async def _ask_once(self, request: Request, *, urgent: bool, reply_s: float | None) -> Outcome:
         if request.unit_id == 0 and self.section.is_serial:
             raise Refused("unit id 0 is broadcast: nobody answers; use 1 to 247")
-        if self._hangs:
+        if self._hangs or self._stopped:
             raise NotPresent(f"{self.name}: {self.health.reason}")
         waiting = self._urgent if urgent else self._polls
         if len(waiting) >= _MAX_WAITING:
@@ -306,7 +307,8 @@ class ModbusLine:
 
     def free(self) -> None:
         """The wire can take the next request."""
-        self._busy = self._hangs = False
+        self._busy = self._stopped
+        self._hangs = False
         self._pump()
 
     def opened(self) -> None:
@@ -386,9 +388,9 @@ class ModbusLine:
         """Give the wire back; whoever still waits is told."""
         if self._wake:
             self._wake.cancel()
-        self._busy = True
-        error = NotPresent(f"the line {self.name} is closed")
-        self._hangs, self.health.reason = True, "closed"
+        self._busy = self._stopped = True
+        self.health.reason = "stopped"
+        error = NotPresent(f"{self.name}: stopped")
         self._fail_waiting(error)
         await self._wire.stop()
         self.replied(_failure(error))

@@ -355,7 +355,7 @@ class TcpWire(asyncio.Protocol):
                 connected_s = self._loop.time()
                 first.set()
                 await self._lost.wait()
-                if self._loop.time() - connected_s > _MAX_HOST_BACK_OFF_S:
+                if self._last_good_s > connected_s:  # it was of use: not a host that only accepts and hangs up
                     back_off_s = _BACK_OFF_S
             first.set()
             await asyncio.sleep(back_off_s * random.uniform(0.8, 1.2))  # noqa: S311
