@@ -88,11 +88,11 @@ class BadFrame(DriverError):  # noqa: N818
 
 
 class Refused(DriverError):  # noqa: N818
-    """The device (or the output's own limits) said no."""
+    """The device (or the output's own limits) said no: nothing was carried out."""
 
 
 class NotPresent(DriverError):  # noqa: N818
-    """The port, host or pin is not there."""
+    """The port, host or pin is not there: nothing was sent. Lost in the middle of an exchange is a Timeout."""
 
 
 # --- sections of the site file --------------------------------------------------------------------------------
@@ -209,9 +209,10 @@ class Limits:
     its pattern. It lasts at most `max_on_s`, and begins at most `max_starts_per_hour` times in any hour.
     """
 
-    max_on_s: float
+    max_on_s: float  # math.inf: no limit, for what is moved rather than sounded
     min_off_s: float
     max_starts_per_hour: int
+    keep: bool = False  # true: left as it is when a connection begins and ends (a barrier, a valve), never a sounder
 
 
 class Switch(Protocol):

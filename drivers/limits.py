@@ -14,6 +14,7 @@ from typing import Any
 from drivers.api import DriverError, Limits, NotPresent, Refused, Switch, Timeout, Voice
 
 HOUR_NS = 3600 * 10**9
+FOREVER_S = 100 * 365 * 86_400.0  # what stands for no limit
 WRITE_S = 5.0  # one write or read-back, retries of the line included; a device that hangs longer is a fault
 RETRY_S = 1.0  # between attempts to force an output off
 
@@ -52,7 +53,7 @@ class Governor:
             raise ValueError(f"limits need max_on > 0, min_off >= 0 and max_starts_per_hour >= 1; got {limits}")
         self.limits = limits
         self.course = Course()
-        self._max_on_ns = round(limits.max_on_s * 1e9)
+        self._max_on_ns = round(min(limits.max_on_s, FOREVER_S) * 1e9)
         self._min_off_ns = round(limits.min_off_s * 1e9)
 
     def on(self, now_ns: int) -> None:
@@ -205,14 +206,15 @@ class LimitedSwitch(_Limited):
         self._arm()
 
     async def close(self) -> None:
-        """Stop the timer and leave the output off, as far as one write can."""
+        """Stop the timer and, unless the limits say `keep`, leave the output off, as far as one write can."""
         forcing, self._forcing = self._forcing, None
         if forcing is not None:
             forcing.cancel()
             await asyncio.wait([forcing])
         try:
-            with suppress(DriverError):
-                await self.set(on=False)
+            if not self._governor.limits.keep:
+                with suppress(DriverError):
+                    await self.set(on=False)
         finally:
             self._disarm()
 
@@ -289,11 +291,13 @@ class LimitedVoice(_Limited):
 async def limited(switch: Switch, limits: Limits) -> AsyncIterator[LimitedSwitch]:
     """A switch within its limits, for the length of a connection: off before it is handed over, off at the end.
 
-    A line that is not there at the start stops nothing: whoever holds the switch asserts its state again and again.
+    With `limits.keep` it is left as it is at both. A line that is not there at the start stops nothing: whoever holds
+    the switch asserts its state again and again.
     """
     held = LimitedSwitch(switch, limits)
-    with suppress(DriverError):
-        await held.set(on=False)
+    if not limits.keep:
+        with suppress(DriverError):
+            await held.set(on=False)
     try:
         yield held
     finally:

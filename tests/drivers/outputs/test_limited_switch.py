@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,27 @@ def test_connection_is_off_at_both_ends_and_survives_an_absent_line(jumping_loop
         assert not relay.on
         async with limited(Relay(["absent"]), LIMITS) as held:
             await held.set(on=True)
+
+    jumping_loop().run_on_own_clock(main())
+
+
+def test_what_is_moved_can_be_kept_over_a_restart_and_for_ever(jumping_loop):
+    async def main():
+        barrier = Relay()
+        limits = Limits(math.inf, 0.0, 60, keep=True)
+        async with limited(barrier, limits) as held:
+            await held.set(on=True)
+            await asyncio.sleep(30 * 86_400)
+            history = held.history()
+        async with limited(barrier, limits) as held:
+            held.resume(history)
+            await asyncio.sleep(86_400)
+        assert barrier.on
+        assert len(barrier.writes) == 1
+        async with limited(barrier, Limits(120.0, 0.0, 60, keep=True)) as held:
+            held.resume(history)  # now with a limit, long passed
+            await asyncio.sleep(0.1)
+            assert not barrier.on
 
     jumping_loop().run_on_own_clock(main())
 
