@@ -1,0 +1,358 @@
+"""The journal's thread at work: takes what waits, writes it, makes room, tells what was lost. Never seen by the loop.
+
+Whatever it took stays in its hands until a COMMIT succeeded. A COMMIT that failed may have been stored all the same
+(measured): after any failure every record is looked up by (run, n) before it is written again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from agent.blobs import pack_steps, record_line, row_crc
+from agent.guard.handover import Entry, Handover, Waiting
+from agent.guard.space import Ballast, Range, batches_to_drop, records_to_drop
+from agent.guard.store import FileState, Report, Store
+from agent.records import Lane, Record, Stamp
+
+_RECORDS_AT_ONCE = 500
+_SAMPLES_AT_ONCE = 3000  # one batch: some 10 kB, and 3 ms of packing
+_BATCHES_AT_ONCE = 16
+_RECENT = 2000  # records kept in memory, for a file that is lost with them
+_SPACE_S = 5.0
+_HIGH, _LOW = 0.95, 0.90  # of the quota: where pruning begins and ends
+_ROUNDS = 8
+_TOLD_S = 600.0  # losses are told when the file is well again, or so often
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    points: tuple[str, ...]
+    first_mono_ns: int
+    last_mono_ns: int
+    steps: int
+    blob: bytes
+
+
+class Writer:
+    """Everything between the hand-over and the two files."""
+
+    def __init__(
+        self,
+        critical: Store,
+        telemetry: Store,
+        *,
+        handover: Handover,
+        ballast: Ballast,
+        run: str,
+        stamp: Callable[[], Stamp],
+        delivered: dict[str, int],
+        survived: Callable[[dict[str, bytes]], None],
+        report: Report,
+    ) -> None:
+        self.critical = critical
+        self.telemetry = telemetry
+        self.ballast = ballast
+        self._handover = handover
+        self._run = run
+        self._stamp = stamp
+        self._delivered = delivered
+        self._survived: Callable[[dict[str, bytes]], None] | None = survived
+        self._report = report
+        self._entries: list[Entry] = []
+        self._placed: list[tuple[int, Entry]] = []  # of the transaction being tried
+        self._blobs: dict[str, bytes] = {}
+        self._anchors: list[Stamp] = []
+        self._batches: list[_Batch] = []
+        self._steps_end = 0
+        self._promises: list[Future[None]] = []
+        self._recent: deque[tuple[str, int, Entry]] = deque(maxlen=_RECENT)
+        self._kept: dict[str, bytes] = {}
+        self._kept_anchors: list[Stamp] = []
+        self._catalogue: tuple[str, tuple[str, ...], int] = ("", (), 0)  # epoch, points, id
+        self._space_at = 0.0
+        self._told_at = 0.0
+        critical.on_open = self._read_state
+        for store in (critical, telemetry):
+            store.on_reset = self._lost
+            store.on_jump = partial(self._jumped, store)
+
+    # --- one round -----------------------------------------------------------------------------------------------
+
+    def round(self, *, steps: bool) -> None:
+        """Write what waits: records and states always, steps when they are due or an alarm wants its readings."""
+        self._promises += self._handover.take_promises()
+        self._tell_losses()
+        alarms = self.write_records()
+        self.critical.tend()
+        if alarms or steps or self._promises:
+            self.write_steps()
+        self.telemetry.tend()
+        if alarms:
+            self.critical.checkpoint()
+        self._keep_room()
+        if self._promises and not (self._entries or self._blobs or self._anchors):
+            for promise in self._promises:
+                with suppress(InvalidStateError):  # cancelled
+                    promise.set_result(None)
+            self._promises.clear()
+
+    def write_records(self) -> bool:
+        """Write all records, states and anchors. True when alarms were among what became durable."""
+        alarms = False
+        while True:
+            self._entries += self._handover.take_records(_RECORDS_AT_ONCE - len(self._entries))
+            self._take_state()
+            if not (self._entries or self._blobs or self._anchors):
+                return alarms
+            doubtful = self.critical.doubtful
+            if not self._try(self.critical, self._put_records):
+                return alarms
+            if doubtful:
+                self.critical.checkpoint()  # after a failed fsync only a fresh write of the pages is sure to arrive
+            alarms = alarms or any(entry.record.lane is Lane.ALARM for entry in self._entries)
+            self._settle()
+            self._entries.clear()
+            self._blobs.clear()
+            self._anchors.clear()
+
+    def write_steps(self) -> None:
+        """Write all steps, in batches."""
+        while self.telemetry.ready():
+            while len(self._batches) < _BATCHES_AT_ONCE and (taken := self._handover.take_steps(_SAMPLES_AT_ONCE)):
+                self._pack(taken)
+            if not self._batches or not self._try(self.telemetry, self._put_steps):
+                return
+            self.telemetry.last_seq = self._steps_end
+            self._batches.clear()
+
+    def close(self) -> None:
+        """Write what is left and close both files."""
+        self.round(steps=True)
+        self.telemetry.close()
+        self.critical.close()
+
+    def _try(self, store: Store, work: Callable[[sqlite3.Connection], None]) -> bool:
+        if store.transact(work):
+            return True
+        if store.state is not FileState.FULL:
+            return False
+        self._make_room(store)
+        return store.transact(work)
+
+    # --- critical.db ---------------------------------------------------------------------------------------------
+
+    def _take_state(self) -> None:
+        fresh, anchors = self._handover.take_blobs(), self._handover.take_anchors()
+        self._kept |= fresh
+        self._kept_anchors += anchors
+        self._blobs |= fresh
+        self._anchors += anchors
+
+    def _put_records(self, connection: sqlite3.Connection) -> None:
+        entries: Iterable[Entry] = self._entries
+        if self.critical.doubtful:
+            there = "SELECT 1 FROM record WHERE run = ? AND n = ?"
+            entries = [entry for entry in entries if not connection.execute(there, (self._run, entry.n)).fetchone()]
+        self._placed = []
+        self._insert(connection, entries)
+        connection.executemany(
+            "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
+            [(name, blob, row_crc(name, 0, blob)) for name, blob in self._blobs.items()],
+        )
+        connection.executemany(
+            "INSERT OR IGNORE INTO anchor VALUES (?, ?, ?)",
+            [(anchor.boot_id, anchor.mono_ns, anchor.wall_ns) for anchor in self._anchors],
+        )
+
+    def _insert(self, connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
+        epoch = self.critical.epoch
+        first = self.critical.last_seq + len(self._placed) + 1
+        for seq, entry in enumerate(entries, start=first):
+            record = entry.record
+            line = _line(record)
+            connection.execute(
+                "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (seq, self._run, entry.n, record.lane.value, record.kind, line, row_crc(epoch, seq, line)),
+            )
+            self._placed.append((seq, entry))
+
+    def _settle(self) -> None:
+        """What was placed is durable now."""
+        if self._placed:
+            self.critical.last_seq = self._placed[-1][0]
+        self._recent.extend((self.critical.epoch, seq, entry) for seq, entry in self._placed)
+        self._placed = []
+
+    def _read_state(self, connection: sqlite3.Connection) -> None:
+        if self._survived is None:
+            return
+        good, bad = {}, []
+        for name, blob, crc in connection.execute("SELECT name, blob, crc FROM state"):
+            if crc == row_crc(name, 0, blob):
+                good[name] = blob
+            else:
+                bad.append(name)
+        self._kept = good | self._kept
+        self._survived(good)
+        self._survived = None
+        if bad:
+            self._report("STATE_DAMAGED", {"file": self.critical.files.main.name, "names": bad})
+
+    # --- telemetry.db --------------------------------------------------------------------------------------------
+
+    def _pack(self, taken: list[Waiting]) -> None:
+        steps = [waiting.step for waiting in taken]
+        first, last = steps[0].stamp.mono_ns, steps[-1].stamp.mono_ns
+        try:
+            blob = pack_steps(steps)
+        except (TypeError, ValueError, OverflowError) as error:
+            detail = {"what": "reading", "reason": "unencodable", "count": len(steps), "error": str(error)}
+            self._note("gap", {**detail, "from_mono_ns": first, "to_mono_ns": last})
+            self._report("STEPS_UNENCODABLE", detail)
+            return
+        self._batches.append(_Batch(taken[0].points, first, last, len(steps), blob))
+
+    def _put_steps(self, connection: sqlite3.Connection) -> None:
+        batches = self._batches
+        if self.telemetry.doubtful:
+            last = batches[-1]
+            there = (
+                "SELECT 1 FROM (SELECT * FROM batch ORDER BY seq DESC LIMIT 1) WHERE (first_mono_ns, steps) = (?, ?)"
+            )
+            if connection.execute(there, (last.first_mono_ns, last.blob)).fetchone():
+                self._steps_end = self.telemetry.last_seq  # a transaction is stored whole or not at all
+                return
+        seq = self.telemetry.last_seq
+        for batch in batches:
+            first, seq = seq + 1, seq + batch.steps
+            catalogue = self._catalogue_id(connection, batch.points)
+            crc = row_crc(self.telemetry.epoch, seq, batch.blob)
+            connection.execute(
+                "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (seq, first, batch.first_mono_ns, batch.last_mono_ns, catalogue, crc, batch.blob),
+            )
+        self._steps_end = seq
+
+    def _catalogue_id(self, connection: sqlite3.Connection, points: tuple[str, ...]) -> int:
+        epoch, known, number = self._catalogue
+        if epoch == self.telemetry.epoch and known is points and not self.telemetry.doubtful:
+            return number
+        text = json.dumps(points)
+        connection.execute("INSERT OR IGNORE INTO catalogue (points) VALUES (?)", (text,))
+        (number,) = connection.execute("SELECT id FROM catalogue WHERE points = ?", (text,)).fetchone()
+        self._catalogue = (self.telemetry.epoch, points, number)
+        return int(number)
+
+    # --- what is lost, and said --------------------------------------------------------------------------------
+
+    def _note(self, kind: str, body: dict[str, Any], lane: Lane = Lane.EVENT) -> None:
+        self._entries.append(self._handover.entry(Record(lane, kind, self._stamp(), body)))
+
+    def _tell_losses(self) -> None:
+        now = time.monotonic()
+        if self.telemetry.state is not FileState.OK and now < self._told_at + _TOLD_S:
+            return
+        for loss in self._handover.take_losses():
+            self._told_at = now
+            body = {"what": loss.what, "reason": "memory", "count": loss.count}
+            body |= {"from_mono_ns": loss.from_mono_ns, "to_mono_ns": loss.to_mono_ns}
+            self._note("gap", body, Lane.ALARM if loss.what == Lane.ALARM else Lane.EVENT)
+
+    def _jumped(self, store: Store, first: int, last: int) -> None:
+        """Numbers that rows may have had before a power cut took them. How many it took nobody knows."""
+        what = "record" if store is self.critical else "reading"
+        self._note("gap", _gap(what, "unclean end", store.epoch, [(first, last)], None))
+
+    def _lost(self, detail: dict[str, Any]) -> None:
+        """A file was lost: write again what memory still has, and say what happened."""
+        upto = self._delivered.get(detail["epoch"], 0)
+        again: list[Entry] = []
+        if detail["file"] == self.critical.files.main.name:
+            for epoch, seq, entry in self._recent:
+                if epoch == detail["epoch"] and seq > upto:
+                    body = {"again": f"{epoch}:{seq}", **entry.record.body}
+                    again.append(entry._replace(record=replace(entry.record, body=body)))
+            self._recent.clear()
+            self._entries = again + self._entries
+            self._blobs = self._kept | self._blobs
+            self._anchors = list(self._kept_anchors)
+        detail = {**detail, "delivered": upto, "written_again": len(again)}
+        self._note("store", {"event": "reset", **detail})
+        self._report("STORE_RESET", detail)
+
+    # --- room --------------------------------------------------------------------------------------------------
+
+    def _make_room(self, store: Store) -> None:
+        """A write found no room: the disk is full, or our own limit is reached."""
+        ours = store.at_limit()
+        if not ours:
+            self.ballast.release()
+            self.telemetry.limit_growth(stop=True)  # what was given back is for alarms
+            self.critical.checkpoint()
+            self.telemetry.checkpoint()
+        self._prune(store, spare=store is self.critical and not ours)  # memory is better than losing old alarms
+        store.checkpoint()
+        store.retry()
+
+    def _keep_room(self) -> None:
+        now = time.monotonic()
+        if now < self._space_at or self.critical.state is FileState.CLOSED:
+            return
+        self._space_at = now + _SPACE_S
+        if not self.ballast.present and self.ballast.restore():
+            self.telemetry.limit_growth(stop=False)
+        for store in (self.critical, self.telemetry):
+            if store.state is FileState.OK and store.used_share() > _HIGH:
+                for _ in range(_ROUNDS):
+                    if not self._prune(store) or store.used_share() < _LOW:
+                        break
+
+    def _prune(self, store: Store, *, spare: bool = False) -> bool:
+        """Give up the least needed rows; what the platform never had is said before it goes. `spare`: keep that."""
+        upto = self._delivered.get(store.epoch, 0)
+        find = records_to_drop if store is self.critical else batches_to_drop
+        drop = store.ask(lambda connection: find(connection, upto))
+        if drop is None or (spare and drop.undelivered):
+            return False
+        what, delete = ("reading", "DELETE FROM batch WHERE seq = ?")
+        if store is self.critical:
+            what, delete = (drop.lane.value, "DELETE FROM record WHERE seq = ?")
+        gap = _gap(what, "quota", store.epoch, drop.ranges, drop.undelivered) if drop.undelivered else None
+        if gap is not None and store is self.telemetry:
+            self._note("gap", gap)
+            self.write_records()
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(delete, [(row,) for row in drop.rows])
+            if gap is not None and store is self.critical:
+                self._placed = []
+                lane = Lane.ALARM if drop.lane is Lane.ALARM else Lane.EVENT
+                self._insert(connection, [self._handover.entry(Record(lane, "gap", self._stamp(), gap))])
+
+        store.retry()
+        if not store.transact(work):
+            return False
+        if store is self.critical:
+            self._settle()
+        return True
+
+
+def _gap(what: str, reason: str, epoch: str, ranges: Iterable[Range], count: int | None) -> dict[str, Any]:
+    return {"what": what, "reason": reason, "epoch": epoch, "ranges": [list(run) for run in ranges], "count": count}
+
+
+def _line(record: Record) -> str:
+    try:
+        return record_line(record)
+    except (TypeError, ValueError, RecursionError) as error:  # a bug of ours must not cost an alarm
+        body = {"unencodable": repr(record.body)[:4000], "error": str(error)}
+        return record_line(replace(record, body=body))

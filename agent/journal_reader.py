@@ -1,0 +1,225 @@
+"""Reads the journal, from any process and any user of its group; never writes, never holds a read transaction open.
+
+What another user needs (measured with SQLite 3.40): to enter the directory (0750) and to read all three files (0640);
+no right to write. While the guard runs, or after it was killed, SQLite reads the log through a read-only -shm. After a
+clean end there is no log and no -shm, and none can be made in a directory one cannot write to: then the main file alone
+is everything, and is opened as immutable, for one question at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from agent.blobs import BlobError, Columns, record_of, row_crc, unpack_columns, unpack_steps
+from agent.records import Lane, Record, Stamp, Step
+
+Stream = Literal["records", "steps"]
+
+BUSY_S = 0.5
+_FILES = {"records": "critical.db", "steps": "telemetry.db"}
+_TABLES = {"records": "record", "steps": "batch"}
+_BATCH = """
+    SELECT first_seq, seq, steps, crc,
+        (SELECT boot_id FROM stretch AS s WHERE s.first_seq <= batch.first_seq ORDER BY s.first_seq DESC LIMIT 1),
+        (SELECT points FROM catalogue WHERE id = batch.catalogue)
+    FROM batch, epoch
+"""
+
+
+class StepRow(NamedTuple):
+    """A step, its number, and the points its columns stand for."""
+
+    seq: int
+    step: Step
+    points: tuple[str, ...]
+
+
+class BatchRow(NamedTuple):
+    """Steps first_seq..seq as columns, for whoever needs many."""
+
+    first_seq: int
+    seq: int
+    boot_id: str
+    points: tuple[str, ...]
+    columns: Columns
+
+
+class JournalReader:
+    """The journal in `directory`. For one thread. Nothing raises for what a file can be: then it has no content.
+
+    `error` says why the last question found nothing, "" when it was answered; `damaged` collects ranges (stream, first,
+    last) of rows that failed their CRC.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.error = ""
+        self.damaged: set[tuple[Stream, int, int]] = set()
+        self._paths: dict[str, Path] = {stream: directory / name for stream, name in _FILES.items()}
+        self._open: dict[str, tuple[sqlite3.Connection, tuple[int, int]]] = {}
+        self._points: dict[str, tuple[str, ...]] = {}
+
+    def close(self) -> None:
+        """Close what is open."""
+        for connection, _ in self._open.values():
+            connection.close()
+        self._open.clear()
+
+    def epoch(self, stream: Stream) -> str | None:
+        """The epoch of a file as it is now; another one when it had to be replaced; None when it can't be read."""
+        rows = self._rows(stream, "SELECT epoch FROM epoch")
+        return rows[0][0] if rows else None
+
+    def newest(self, stream: Stream) -> int:
+        """The highest number so far, 0 for none."""
+        rows = self._rows(stream, f"SELECT coalesce(max(seq), 0) FROM {_TABLES[stream]}")  # noqa: S608
+        return rows[0][0] if rows else 0
+
+    def records(
+        self, epoch: str, after_seq: int, limit: int, lanes: Iterable[Lane] = (Lane.ALARM, Lane.EVENT, Lane.PROTECTION)
+    ) -> list[tuple[int, Record]]:
+        """Records of an epoch above a number, in order. A damaged one is replaced by a gap record that says so."""
+        names = [lane.value for lane in lanes]
+        marks = ",".join("?" * len(names))
+        rows = self._rows(
+            "records",
+            "SELECT seq, lane, line, crc FROM record, epoch "  # noqa: S608
+            f"WHERE epoch.epoch = ? AND seq > ? AND lane IN ({marks}) ORDER BY seq LIMIT ?",
+            (epoch, after_seq, *names, limit),
+        )
+        return [(seq, self._record(epoch, seq, lane, line, crc)) for seq, lane, line, crc in rows]
+
+    def steps(self, epoch: str, after_seq: int, limit: int) -> list[StepRow]:
+        """Steps of an epoch above a number, in order. Numbers left out will never come."""
+        found: list[StepRow] = []
+        while len(found) < limit:
+            rows = self._rows(
+                "steps", f"{_BATCH} WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT 16", (epoch, after_seq)
+            )
+            for row in rows:
+                names = self._names(row[5])
+                for seq, step in enumerate(self._steps(epoch, row), start=row[0]):
+                    if seq > after_seq:
+                        found.append(StepRow(seq, step, names))
+                after_seq = max(after_seq, row[1])
+            if len(rows) < 16:
+                break
+        return found[:limit]
+
+    def batches(self, epoch: str, after_seq: int, limit: int) -> list[BatchRow]:
+        """Batches that end above a number, in order, as columns."""
+        rows = self._rows(
+            "steps", f"{_BATCH} WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT ?", (epoch, after_seq, limit)
+        )
+        return self._batches(epoch, rows)
+
+    def batches_between(self, boot_id: str, from_mono_ns: int, to_mono_ns: int) -> list[BatchRow]:
+        """Batches of a boot with steps in a span of its monotonic time, for explaining what was judged then."""
+        epoch = self.epoch("steps") or ""
+        rows = self._rows(
+            "steps",
+            f"{_BATCH} WHERE epoch = ? AND last_mono_ns >= ? AND first_mono_ns <= ? ORDER BY seq",
+            (epoch, from_mono_ns, to_mono_ns),
+        )
+        return self._batches(epoch, [row for row in rows if row[4] == boot_id])
+
+    def anchors(self) -> list[Stamp]:
+        """Moments at which the wall clock was known to be right."""
+        rows = self._rows("records", "SELECT boot_id, mono_ns, wall_ns FROM anchor ORDER BY boot_id, mono_ns")
+        return [Stamp(boot_id, mono_ns, wall_ns, "trusted") for boot_id, mono_ns, wall_ns in rows]
+
+    def state(self, name: str) -> bytes | None:
+        """A state the guard keeps, as last stored."""
+        rows = self._rows("records", "SELECT blob, crc FROM state WHERE name = ?", (name,))
+        return rows[0][0] if rows and rows[0][1] == row_crc(name, 0, rows[0][0]) else None
+
+    # --- rows --------------------------------------------------------------------------------------------------
+
+    def _record(self, epoch: str, seq: int, lane: str, line: str, crc: int) -> Record:
+        if isinstance(line, str) and crc == row_crc(epoch, seq, line):
+            try:
+                return record_of(line)
+            except BlobError as error:
+                self.error = str(error)
+        self.damaged.add(("records", seq, seq))
+        body = {"what": lane, "reason": "damaged", "epoch": epoch, "ranges": [[seq, seq]], "count": 1}
+        return Record(Lane.EVENT, "gap", Stamp("", 0, 0, "untrusted"), body)
+
+    def _steps(self, epoch: str, row: tuple[int, int, bytes, int, str, str]) -> Sequence[Step]:
+        first, last, blob, crc, boot_id, _ = row
+        try:
+            if isinstance(blob, bytes) and crc == row_crc(epoch, last, blob):
+                return unpack_steps(blob, boot_id)
+        except BlobError as error:
+            self.error = str(error)
+        self.damaged.add(("steps", first, last))
+        return ()
+
+    def _batches(self, epoch: str, rows: Iterable[tuple[int, int, bytes, int, str, str]]) -> list[BatchRow]:
+        found = []
+        for first, last, blob, crc, boot_id, points in rows:
+            try:
+                if crc == row_crc(epoch, last, blob):
+                    found.append(BatchRow(first, last, boot_id, self._names(points), unpack_columns(blob)))
+                    continue
+            except BlobError as error:
+                self.error = str(error)
+            self.damaged.add(("steps", first, last))
+        return found
+
+    def _names(self, text: str) -> tuple[str, ...]:
+        # One tuple for equal catalogues: whoever compares them finds the same object.
+        if text not in self._points:
+            self._points[text] = tuple(json.loads(text)) if text else ()
+        return self._points[text]
+
+    # --- files -------------------------------------------------------------------------------------------------
+
+    def _rows(self, stream: Stream, sql: str, parameters: tuple[object, ...] = ()) -> list[Any]:
+        path = self._paths[stream]
+        self.error = ""
+        try:
+            return self._connection(stream, path).execute(sql, parameters).fetchall()
+        except (sqlite3.Error, OSError) as error:
+            self.error = f"{path.name}: {error}"
+            self._forget(stream)
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) and path.exists():
+            return self._rows_at_rest(path, sql, parameters)
+        return []
+
+    def _connection(self, stream: Stream, path: Path) -> sqlite3.Connection:
+        found = path.stat()
+        identity = (found.st_dev, found.st_ino)
+        if stream in self._open:
+            connection, opened = self._open[stream]
+            if opened == identity:
+                return connection
+            self._forget(stream)  # the guard replaced the file
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None
+        )
+        self._open[stream] = (connection, identity)
+        return connection
+
+    def _rows_at_rest(self, path: Path, sql: str, parameters: tuple[object, ...]) -> list[Any]:
+        if path.with_name(f"{path.name}-wal").exists():
+            return []
+        try:
+            connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
+            try:
+                rows = connection.execute(sql, parameters).fetchall()
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            self.error = f"{path.name}: {error}"
+            return []
+        self.error = ""
+        return rows
+
+    def _forget(self, stream: Stream) -> None:
+        if stream in self._open:
+            self._open.pop(stream)[0].close()
