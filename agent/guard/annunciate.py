@@ -78,7 +78,6 @@ class Annunciator(ABC):
     def __init__(self, config: OutputConfig, report: Report, progress_s: float) -> None:
         self.config = config
         self.state = OutputState()
-        self.leaving = False  # asked to stop, as against crashed: only then the exit state is written
         self.progress = Progress(f"output {config.name}", progress_s)
         self._report = report
         self._want: Want | None = None
@@ -187,32 +186,22 @@ class SwitchAnnunciator(Annunciator):
     # --- its task -------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until cancelled: assert, read back, judge the evidence, sleep until something is due. Then the exit state."""
+        """Until cancelled: assert, read back, judge the evidence, sleep until something is due.
+
+        Closing the switch leaves it off, or as it is where the site says `at_exit = "keep"`.
+        """
         async with self._connected(self._connect) as switch:
-            try:
-                await self._keep(switch)
-            finally:
-                await asyncio.shield(self._leave(switch))
-
-    async def _keep(self, switch: Switch) -> None:
-        while True:
-            self._stirred.clear()
-            on, left_s = self._segment()
-            wait_s = min(left_s, await self._assert(switch, on=on))
-            self._weigh_evidence()
-            self.progress.made()
-            try:
-                async with asyncio.timeout(max(wait_s, 0.001)):
-                    await self._stirred.wait()
-            except TimeoutError:
-                continue
-
-    async def _leave(self, switch: Switch) -> None:
-        if self.leaving and self.config.at_exit == "off":
-            try:
-                await contained(f"output {self.config.name}", switch.set(on=False), CALL_S)
-            except DriverError as error:
-                log.error("output %s could not be switched off at exit: %s", self.config.name, error.reason)  # noqa: TRY400
+            while True:
+                self._stirred.clear()
+                on, left_s = self._segment()
+                wait_s = min(left_s, await self._assert(switch, on=on))
+                self._weigh_evidence()
+                self.progress.made()
+                try:
+                    async with asyncio.timeout(max(wait_s, 0.001)):
+                        await self._stirred.wait()
+                except TimeoutError:
+                    continue
 
     def _segment(self) -> tuple[bool, float]:
         return segment(self._want, (time.monotonic_ns() - self._began_mono_ns) * 1e-9)
@@ -246,13 +235,13 @@ class SwitchAnnunciator(Annunciator):
         return self._again_s(switch, on=on)
 
     def _note_written(self, mono_ns: int, *, on: bool, seen: bool | None) -> None:
-        state, changed = self.state, self.state.asserted != on
+        state, was_on = self.state, self.state.asserted is True
         state.asserted = on
         if on and self._written_mono_ns is None:
             self._written_mono_ns = mono_ns
             state.latency_ms["written"] = (mono_ns - self._want_mono_ns) * 1e-6
             self._report(self.config.name, "written", {"on": True, "read_back": seen, **state.latency_ms})
-        elif not on and changed and self._want is None:
+        elif not on and was_on and self._want is None:
             self._report(self.config.name, "off", {"on": False, "read_back": seen})
         self._mend(WRITE)
         self._mend(LIMITED)

@@ -96,6 +96,7 @@ class Core:
         self._at_s = clock.judgement_s(mono_ns)
         self._judge_due_s: float | None = self._at_s
         self._kept_s = self._windows_kept_s = -math.inf
+        self._restored: list[Transition] = []
 
     @property
     def now_s(self) -> float:
@@ -251,7 +252,9 @@ class Core:
 
     def assert_all(self, mono_ns: int) -> None:
         """At start: every output gets its want, also those of alarms that were active before a restart."""
-        self._annunciate(self._advance(mono_ns), mono_ns, ())
+        at_s = self._advance(mono_ns)
+        self._settle(at_s, mono_ns, self._restored, changed=True)
+        self._restored = []
         self._update_protection(mono_ns)
 
     # --- records --------------------------------------------------------------------------------------------------
@@ -345,3 +348,7 @@ class Core:
         self.responder.restore(head["plans"], at_s)
         self.equipment.restart(at_s)
         self._judge_due_s = at_s
+        # A rule that changed meanwhile starts fresh: its alarm must not stay where the old rule had left it.
+        for alarm in self.site.alarms.values():
+            level = self.judge.level(alarm.index)
+            self._restored += self.book.move(alarm.name, level, at_s, "the rule changed while the agent was down")

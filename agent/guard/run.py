@@ -62,8 +62,6 @@ async def run(guard: Guard, *, with_link: bool) -> None:
             notify("READY=1\nSTATUS=guarding")
             await stop.wait()
             notify("STOPPING=1")
-            for annunciator in guard.annunciators.values():
-                annunciator.leaving = True
             for task in tasks:
                 task.cancel()
     await guard.speech.close()

@@ -53,7 +53,7 @@ def _output(
     table = checked(document, OutputTable, common, path)
     driver = around.driver(path, common.get("driver"), output_driver, "tocsin.outputs")
     known = around.described(path, driver, own, OutputTable) if driver else None
-    limits = _limits(document, path, table) if table else None
+    limits = _limits(document, path, table, raw) if table else None
     confirm = _confirm(around, (*path, "confirm"), table.confirm, devices, broken) if table and table.confirm else None
     if table is None or driver is None or known is None:
         return None
@@ -86,9 +86,9 @@ def _output(
     )
 
 
-def _limits(document: Document, path: Path, table: OutputTable) -> Limits | None:
+def _limits(document: Document, path: Path, table: OutputTable, raw: Mapping[str, Any]) -> Limits | None:
     for key, expected in _LACKING.items():
-        if getattr(table, key) is None:
+        if key not in raw:
             document.error((*path, key), f"got nothing, expected {expected}")
     if table.max_on == math.inf:
         if not table.states:
@@ -100,7 +100,7 @@ def _limits(document: Document, path: Path, table: OutputTable) -> Limits | None
         document.warn((*path, "max_on"), "has no limit: it stays on until told otherwise, the agent dead or alive")
     if table.max_on is None or table.min_off is None or table.max_starts_per_hour is None:
         return None
-    return Limits(table.max_on, table.min_off, table.max_starts_per_hour)
+    return Limits(table.max_on, table.min_off, table.max_starts_per_hour, keep=table.at_exit == "keep")
 
 
 def _confirm(
@@ -140,5 +140,5 @@ def _check_alternate(
     while at in outputs and at not in way:
         way.append(at)
         at = outputs[at].alternate or ""
-    if at == output.name:
+    if at == output.name == min(way):  # told once
         document.error(path, f"got a circle: {' -> '.join([*way, at])}, expected an end", "leave one of them without")
