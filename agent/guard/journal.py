@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.guard.filestate import FileState
 from agent.guard.handover import Handover
 from agent.guard.space import Ballast
-from agent.guard.store import FileState, Layout, Report, Store
+from agent.guard.store import Layout, Report, Store
 from agent.guard.writer import Writer
 from agent.records import Record, Stamp, Step
 

@@ -13,18 +13,17 @@ user needs no right to write: SQLite reads the log of a file in use through a re
 from __future__ import annotations
 
 import contextlib
-import errno
 import secrets
 import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
 from agent.guard import schema
 from agent.guard.fileset import FileSet
+from agent.guard.filestate import Damage, FileState, state_of
 
 Report = Callable[[str, dict[str, Any]], None]
 T = TypeVar("T")
@@ -39,36 +38,9 @@ WAL_MOST_BYTES = 12 << 20  # beyond it somebody holds a read transaction
 _CHECK_S = 1.5  # quick_check: 64 MB take 26 ms on a PC; a slow card is not waited for
 
 
-class FileState(StrEnum):
-    """What a file is good for."""
-
-    CLOSED = "closed"  # not opened yet
-    OK = "ok"
-    LOCKED = "locked"  # another process holds the write lock
-    FULL = "full"  # the disk, or our own quota
-    READONLY = "readonly"
-    FAILING = "failing"  # I/O errors, no such directory, no right to open
-    HELD = "held"  # a reader's open transaction keeps the log from being written back
-    DAMAGED = "damaged"  # and could not be set aside yet
-    GONE = "gone"  # deleted or replaced while in use
-
-
-# Primary result codes, https://www.sqlite.org/rescode.html
-_STATES = {
-    sqlite3.SQLITE_BUSY: FileState.LOCKED,
-    sqlite3.SQLITE_LOCKED: FileState.LOCKED,
-    sqlite3.SQLITE_FULL: FileState.FULL,
-    sqlite3.SQLITE_READONLY: FileState.READONLY,
-    sqlite3.SQLITE_CORRUPT: FileState.DAMAGED,
-    sqlite3.SQLITE_NOTADB: FileState.DAMAGED,
-}
 _STAYS_OPEN = (FileState.LOCKED, FileState.FULL, FileState.HELD)
 _RETRY_S = {FileState.LOCKED: (0.5, 0.5), FileState.FULL: (0.5, 5.0), FileState.HELD: (2.0, 2.0)}
 _RETRY_OTHERS_S = (5.0, 30.0)
-
-
-class _Damage(Exception):  # noqa: N818 - the field's word
-    """The file opens, and is not what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +192,7 @@ class Store:
         if self._connection is not None:
             try:
                 self._check(self._connection)
-            except (sqlite3.Error, _Damage) as error:
+            except (sqlite3.Error, Damage) as error:
                 self._close()
                 self._failed(error)
 
@@ -257,7 +229,7 @@ class Store:
             self.on_open(self._connection)
             self._number(self._connection, log_was_there=log_was_there)
             self._check(self._connection)
-        except (sqlite3.Error, OSError, _Damage) as error:
+        except (sqlite3.Error, OSError, Damage) as error:
             self._close()  # also when it is only locked: half prepared it is of no use
             self._failed(error)
             return False
@@ -281,11 +253,11 @@ class Store:
             connection.execute(f"PRAGMA {pragma}").fetchall()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if not fresh and version == 0:
-            raise _Damage("the file is empty, or not one of ours")
+            raise Damage("the file is empty, or not one of ours")
         if version < len(schema.versions(layout.name)):
             schema.migrate(connection, layout.name)
         if missing := schema.columns(layout.name) - schema.present_columns(connection):
-            raise _Damage(f"columns are missing: {', '.join(sorted('.'.join(pair) for pair in missing))}")
+            raise Damage(f"columns are missing: {', '.join(sorted('.'.join(pair) for pair in missing))}")
 
     def _check(self, connection: sqlite3.Connection) -> None:
         deadline = time.monotonic() + _CHECK_S
@@ -301,7 +273,7 @@ class Store:
         finally:
             connection.set_progress_handler(None, 0)
         if verdict != "ok":
-            raise _Damage(f"quick_check: {verdict}")
+            raise Damage(f"quick_check: {verdict}")
         self.checked = True
 
     def _number(self, connection: sqlite3.Connection, *, log_was_there: bool) -> None:
@@ -321,7 +293,9 @@ class Store:
             was_lost = was_lost or bool(self.epoch)
             epoch, start, jump = secrets.token_hex(8), 1, 0
             connection.execute("DELETE FROM stretch")
-            connection.execute("INSERT OR REPLACE INTO epoch VALUES (1, ?, ?, 0)", (epoch, self._site))
+            connection.execute(
+                "INSERT OR REPLACE INTO epoch (id, epoch, site, clean) VALUES (1, ?, ?, 0)", (epoch, self._site)
+            )
         else:
             (epoch, clean), (newest, boot_id) = found, stretches[-1]
             start, jump = max(last + 1, newest), 0
@@ -331,7 +305,9 @@ class Store:
                 jump = self.layout.jump
             connection.execute("UPDATE epoch SET clean = 0, site = ?", (self._site,))
         if not stretches or jump or stretches[-1][1] != self._boot_id or start == 1:
-            connection.execute("INSERT OR REPLACE INTO stretch VALUES (?, ?)", (start + jump, self._boot_id))
+            connection.execute(
+                "INSERT OR REPLACE INTO stretch (first_seq, boot_id) VALUES (?, ?)", (start + jump, self._boot_id)
+            )
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # durable before one of its numbers is seen
         self.epoch, self.last_seq = epoch, start + jump - 1
         if was_lost:
@@ -344,7 +320,7 @@ class Store:
 
     def _failed(self, error: Exception) -> None:
         self.doubtful = True
-        state = _state_of(error)
+        state = state_of(error)
         if self._connection is not None and state in _STAYS_OPEN:
             if self._connection.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
@@ -393,22 +369,3 @@ class Store:
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
-
-
-def _state_of(error: Exception) -> FileState:
-    if isinstance(error, _Damage):
-        return FileState.DAMAGED
-    code = getattr(error, "sqlite_errorcode", None)
-    if code == sqlite3.SQLITE_READONLY_DBMOVED:
-        return FileState.GONE
-    if code == sqlite3.SQLITE_ERROR and "no such" in str(error):
-        return FileState.DAMAGED
-    if isinstance(error, OSError):
-        return (
-            FileState.READONLY
-            if error.errno == errno.EROFS
-            else FileState.FULL
-            if error.errno == errno.ENOSPC
-            else FileState.FAILING
-        )
-    return _STATES.get(code & 0xFF, FileState.FAILING) if code is not None else FileState.FAILING

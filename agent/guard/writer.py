@@ -18,9 +18,10 @@ from functools import partial
 from typing import Any
 
 from agent.blobs import pack_steps, record_line, row_crc
+from agent.guard.filestate import FileState
 from agent.guard.handover import Entry, Handover, Waiting
 from agent.guard.space import Ballast, Range, batches_to_drop, records_to_drop
-from agent.guard.store import FileState, Report, Store
+from agent.guard.store import Report, Store
 from agent.records import Lane, Record, Stamp
 
 _RECORDS_AT_ONCE = 500
@@ -165,11 +166,11 @@ class Writer:
         self._placed = []
         self._insert(connection, entries)
         connection.executemany(
-            "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
+            "INSERT OR REPLACE INTO state (name, blob, crc) VALUES (?, ?, ?)",
             [(name, blob, row_crc(name, 0, blob)) for name, blob in self._blobs.items()],
         )
         connection.executemany(
-            "INSERT OR IGNORE INTO anchor VALUES (?, ?, ?)",
+            "INSERT OR IGNORE INTO anchor (boot_id, mono_ns, wall_ns) VALUES (?, ?, ?)",
             [(anchor.boot_id, anchor.mono_ns, anchor.wall_ns) for anchor in self._anchors],
         )
 
@@ -180,7 +181,7 @@ class Writer:
             record = entry.record
             line = _line(record)
             connection.execute(
-                "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO record (seq, run, n, lane, kind, line, crc) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (seq, self._run, entry.n, record.lane.value, record.kind, line, row_crc(epoch, seq, line)),
             )
             self._placed.append((seq, entry))
@@ -237,7 +238,8 @@ class Writer:
             catalogue = self._catalogue_id(connection, batch.points)
             crc = row_crc(self.telemetry.epoch, seq, batch.blob)
             connection.execute(
-                "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO batch (seq, first_seq, first_mono_ns, last_mono_ns, catalogue, crc, steps) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (seq, first, batch.first_mono_ns, batch.last_mono_ns, catalogue, crc, batch.blob),
             )
         self._steps_end = seq

@@ -1,7 +1,7 @@
 """The journal's schemas: numbered SQL files, applied in order, each once, in a transaction; only ever added to.
 
-A migration may add tables and columns, never change the meaning of old ones: software that went back a version finds
-everything it needs and goes on.
+A migration may add tables, and columns that have a default; it never changes the meaning of old ones: software that
+went back a version finds everything it needs and goes on.
 """
 
 from __future__ import annotations
