@@ -235,7 +235,7 @@ class RegisterMap(_Part):
     def _wrong_references(self, name: str, point: MapPoint) -> Iterable[str]:
         for other in sorted(point.needs):
             if other not in self.point or other == name:
-                yield f"point.{name}: refers to point {other!r}{_nearest(other, self.point)}"
+                yield f"point.{name}: refers to point {other!r}, which is not there{_nearest(other, self.point)}"
         for gate in point.valid_when:
             states = self.point[gate.point].states if gate.point in self.point else {}
             for state in gate.states:
@@ -263,7 +263,7 @@ def load_map(name_or_path: str, base: Path | None = None) -> RegisterMap:
     names = map_names()
     if name_or_path not in names:
         raise MapError(
-            [f"no register map {name_or_path!r}{_nearest(name_or_path, names)}; a file's name ends in .toml"]
+            [f"no register map {name_or_path!r}{_nearest(name_or_path, names)}; a file is given with .toml"]
         )
     return parse_map((_built_in() / f"{name_or_path}.toml").read_text(encoding="utf-8"), f"{name_or_path}.toml")
 
@@ -304,7 +304,7 @@ def _built_in() -> Any:
 
 def _nearest(name: str, names: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(names), 3, 0.5)
-    return f", which is not there; nearest: {', '.join(near)}" if near else ", which is not there"
+    return f"; nearest: {', '.join(near)}" if near else ""
 
 
 # --- block reads ------------------------------------------------------------------------------------------------
