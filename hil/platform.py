@@ -33,7 +33,6 @@ CREATE TABLE IF NOT EXISTS gone(site TEXT, epoch TEXT, first INTEGER, last INTEG
 _ACK_S = 0.1  # acknowledgements are gathered for so long
 _ACK_MESSAGES = 50  # or so many messages
 _ASK_S = 5.0  # a hole this old is asked for
-_ASK_SPAN = 5000
 _IN_ORDER = ("alarm", "event", "protection", "reading")
 
 
@@ -58,12 +57,16 @@ class Store:
             told = json.loads(payload)
             first, last = (told["from"], told["to"]) if "from" in told else (told["seq"], told["seq"])
             site, epoch = str(told["site"]), str(told["epoch"])
+            absent = [(int(a), int(b)) for a, b in told.get("absent", [])]
             fits = topic.split("/")[2] == site and 1 <= int(first) <= int(last)
         except (ValueError, KeyError, TypeError, IndexError, RecursionError):
             fits = False
         if not fits:
             self.counts["garbage"] += 1
             return None
+        if "seq" in told:  # of a reading, they lie within from..to
+            for span in absent:
+                self.give_up(site, epoch, *span)
         runs = self._have.get((site, epoch), [])
         if any(a <= first and last <= b for a, b in runs):
             self.counts["duplicate"] += 1
@@ -76,6 +79,8 @@ class Store:
 
     def give_up(self, site: str, epoch: str, first: int, last: int) -> None:
         """The gateway says that these do not exist (any more)."""
+        if any(a <= first and last <= b for a, b in self._have.get((site, epoch), [])):
+            return
         self._db.execute("INSERT INTO gone VALUES(?,?,?,?)", (site, epoch, first, last))
         self._have[site, epoch] = _joined(self._have.get((site, epoch), []), first, last)
         self.counts["gone"] += last - first + 1
@@ -195,8 +200,7 @@ class Platform:
             due = self._due.setdefault(((site, epoch), (first, last)), now + _ASK_S)
             if now >= due:
                 self._due[(site, epoch), (first, last)] = now + 2 * _ASK_S
-                to = min(last, first + _ASK_SPAN - 1)
-                ask = {"v": 1, "id": f"{epoch}:{first}", "what": "records", "epoch": epoch, "from": first, "to": to}
+                ask = {"v": 1, "id": f"{epoch}:{first}", "what": "records", "epoch": epoch, "from": first, "to": last}
                 self._publish(site, "ask", ask)
 
     def _on_answer(self, store: Store, payload: bytes) -> Key | None:

@@ -17,7 +17,6 @@ from agent.records import SCHEMA_VERSION
 
 _RATE = 5.0  # questions a second
 _BURST = 20.0
-_SPAN = 5000  # numbers that one question may have sent again
 _PENDING = 40
 
 
@@ -111,19 +110,15 @@ class AskDesk:
     def _send_again(self, asked: _Asked, ask: Ask) -> Reply:
         if ask.epoch is None or ask.first is None or ask.last is None or ask.first > ask.last:
             return self._reply(asked, error='"records" needs epoch, from and to, with from <= to')
-        if ask.last - ask.first >= _SPAN:
-            return self._reply(asked, error=f"at most {_SPAN} numbers at once; got {ask.last - ask.first + 1}")
-        found = self.outbox.reopen(ask.epoch, ask.first, ask.last)
-        there = found if found is not None else Ranges()
-        return self._reply(
-            asked,
-            result={
-                "epoch": ask.epoch,
-                "sending": list(there),
-                "missing": there.missing(ask.first, ask.last),  # nothing will ever come for these
-                "epoch_gone": found is None,
-            },
-        )
+        looked = self.outbox.reopen(ask.epoch, ask.first, ask.last)
+        found, upto = looked if looked is not None else (Ranges(), ask.last)  # that file is gone, and all it held
+        result = {
+            "epoch": ask.epoch,
+            "upto": upto,  # looked into so far: ask for the rest, if there is any
+            "sending": list(found),
+            "missing": found.missing(ask.first, upto),  # nothing will ever come for these
+        }
+        return self._reply(asked, result=result)
 
     def _reply(self, asked: _Asked, *, result: Any = None, error: str | None = None) -> Reply:
         head = {"v": SCHEMA_VERSION, "site": self.site, "id": asked.ask_id, "ok": error is None}

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from agent.journal_reader import StepRow
 from agent.link.ledger import Ledger
 from agent.link.messages import reading_message, record_message
-from agent.link.ranges import Ranges
-from agent.link.source import Source, StepRow, Stream, dated
+from agent.link.ranges import Range, Ranges
+from agent.link.source import RECORDS, STEPS, Source, dated
 from agent.link.topics import Topic
 from agent.records import Lane, Record
 
 _PAGE = 500  # rows of the journal at once
 _PAGES = 4  # per look: a long backlog is walked through between sends, not before them
+_REOPENED = 5000  # numbers that one question may have sent again
 _HELD = 2000  # records kept in memory between finding and sending
 _OFFSET_NS = 10_000_000  # a batch has one wall time; a step of the wall clock ends it
 _STEPS = 500  # in a batch, however few readings they hold
@@ -59,11 +61,12 @@ class RecordLanes:
         self._fresh: dict[Way, deque[int]] = {Way.ALARM: deque(), Way.EVENT: deque()}
         self._again: dict[Way, deque[int]] = {Way.ALARM: deque(), Way.EVENT: deque()}
         self._held: dict[int, Record] = {}
+        self._holes: dict[int, Range] = {}  # number -> numbers before it that do not exist, told with it
         self._newest_protection = 0
 
     def look(self) -> None:
         """Take note of what the journal has now."""
-        epoch = self._source.epoch(Stream.RECORDS)
+        epoch = self._source.epoch(RECORDS)
         if epoch is None:
             return
         if epoch != self.epoch:
@@ -72,8 +75,9 @@ class RecordLanes:
         for _ in range(_PAGES):
             rows = self._source.records(epoch, self._scanned, _PAGE)
             for seq, record in rows:
-                if seq > self._scanned + 1:
-                    self._ledger.done(epoch, self._scanned + 1, seq - 1)  # pruned, or never committed
+                if seq > self._scanned + 1:  # pruned, or never committed
+                    self._ledger.done(epoch, self._scanned + 1, seq - 1)
+                    self._holes[seq] = (self._scanned + 1, seq - 1)
                 self._scanned = seq
                 if record.lane is Lane.PROTECTION:
                     self._newest_protection = seq
@@ -97,21 +101,27 @@ class RecordLanes:
         """Send these once more, after all fresh ones."""
         self._again[way].extend(range(first, last + 1))
 
-    def reopen(self, first: int, last: int) -> Ranges:
-        """Send first..last again although they may be done. Gives back those that exist."""
-        found = Ranges()
+    def reopen(self, first: int, last: int) -> tuple[Ranges, int]:
+        """Send first..last again although they may be done, so many at once as is fair.
+
+        Gives back those that exist, and the number up to which this was looked into.
+        """
+        found, at = Ranges(), first - 1
         if self.epoch is None:
-            return found
-        at = first - 1
-        while at < last and (rows := self._source.records(self.epoch, at, _PAGE)):
-            at = rows[-1][0]
+            return found, at
+        last = min(last, self._source.newest(RECORDS))
+        while at < last and found.count() < _REOPENED:
+            rows = self._source.records(self.epoch, at, _PAGE)
+            if not rows:  # can't be read just now
+                break
             for seq, record in rows:
                 if seq <= last:
                     found.add(seq, seq)
                     self._again[_way(record)].append(seq)
+            at = min(rows[-1][0], last)
         for begin, end in found:
             self._ledger.reopen(self.epoch, begin, end)
-        return found
+        return found, at
 
     def take(self, way: Way, *, fresh_only: bool = False) -> Parcel | None:
         """The next message of a lane; None when there is none now."""
@@ -136,7 +146,7 @@ class RecordLanes:
 
     def _parcel(self, way: Way, epoch: str, seq: int, record: Record, *, replay: bool) -> Parcel:
         stamp = dated(record.stamp, self._source.anchors() if record.stamp.clock != "trusted" else ())
-        payload = record_message(self._site, epoch, seq, record, stamp, replay=replay)
+        payload = record_message(self._site, epoch, seq, record, stamp, replay=replay, absent=self._holes.get(seq))
         # An old coverage map, sent again, must not replace the newest one at the broker.
         retain = record.lane is Lane.PROTECTION and seq == self._newest_protection
         return Parcel(way, epoch, seq, seq, _TOPICS[record.lane], payload, retain)
@@ -146,6 +156,7 @@ class RecordLanes:
         self._scanned = self._old = self._ledger.marks(epoch).done.upto()
         self._newest_protection = 0
         self._held.clear()
+        self._holes.clear()
         for queue in (*self._fresh.values(), *self._again.values()):
             queue.clear()
 
@@ -186,7 +197,7 @@ class StepLanes:
 
     def look(self, *, offline: bool) -> None:
         """Take note of a new file; while offline, of what becomes backlog."""
-        epoch = self._source.epoch(Stream.STEPS)
+        epoch = self._source.epoch(STEPS)
         if epoch is None:
             return
         if epoch != self.epoch:
@@ -204,21 +215,24 @@ class StepLanes:
         if self._page and first <= self._page[-1].seq:
             self._page.clear()
 
-    def reopen(self, first: int, last: int) -> Ranges:
-        """Send first..last again although they may be done. Gives back those that exist."""
-        found = Ranges()
+    def reopen(self, first: int, last: int) -> tuple[Ranges, int]:
+        """As `RecordLanes.reopen`."""
+        found, at = Ranges(), first - 1
         if self.epoch is None:
-            return found
-        at = first - 1
-        while at < last and (rows := self._source.steps(self.epoch, at, _PAGE)):
-            at = rows[-1].seq
+            return found, at
+        last = min(last, self._source.newest(STEPS))
+        while at < last and found.count() < _REOPENED:
+            rows = self._source.steps(self.epoch, at, _PAGE)
+            if not rows:
+                break
             for row in rows:
                 if row.seq <= last:
                     found.add(row.seq, row.seq)
+            at = min(rows[-1].seq, last)
         for begin, end in found:
             self._ledger.reopen(self.epoch, begin, end)
             self.again(begin, end)
-        return found
+        return found, at
 
     def take_live(self, boot_id: str, mono_ns: int) -> tuple[Parcel | None, bool]:
         """The next live batch, and whether more waits behind it. Readings that waited too long join the backlog."""
@@ -233,10 +247,8 @@ class StepLanes:
             self._to_backlog(epoch)
             return None, False
         batch = self._batch_of(rows)
-        before, self._live_after = self._live_after, batch[-1].seq
-        if batch[0].seq > before + 1:
-            self._ledger.done(epoch, before + 1, batch[0].seq - 1)
-        return self._parcel(Way.LIVE, epoch, batch), len(batch) < len(rows) or len(rows) == _STEPS
+        first, self._live_after = self._live_after + 1, batch[-1].seq
+        return self._parcel(Way.LIVE, epoch, batch, first), len(batch) < len(rows) or len(rows) == _STEPS
 
     def take_backlog(self) -> Parcel | None:
         """The oldest batch that is owed."""
@@ -254,17 +266,16 @@ class StepLanes:
                 self._page = deque(self._source.steps(epoch, first - 1, _PAGE * _PAGES))
             if not self._page:
                 return None  # the journal can't be read just now
-            beyond = self._page[0].seq
-            if beyond > first:  # pruned
-                self._ledger.done(epoch, first, min(beyond - 1, last))
+            if self._page[0].seq > last:  # pruned
+                self._ledger.done(epoch, first, last)
                 continue
             batch = self._batch_of([row for row, _ in zip(self._page, range(_STEPS), strict=False) if row.seq <= last])
             self.owed.remove(first, batch[-1].seq)
-            return self._parcel(Way.BACKLOG, epoch, batch)
+            return self._parcel(Way.BACKLOG, epoch, batch, first)
         return None
 
     def _to_backlog(self, epoch: str) -> None:
-        newest = self._source.newest(Stream.STEPS)
+        newest = self._source.newest(STEPS)
         for first, last in self._ledger.marks(epoch).done.missing(self._live_after + 1, newest):
             self.owed.add(first, last)
         self._live_after = max(self._live_after, newest)
@@ -287,13 +298,16 @@ class StepLanes:
                 return rows[:count]
         return rows
 
-    def _parcel(self, way: Way, epoch: str, batch: Sequence[StepRow]) -> Parcel:
-        first, last = batch[0].seq, batch[-1].seq
-        absent: list[tuple[int, int]] = []
+    def _parcel(self, way: Way, epoch: str, batch: Sequence[StepRow], first: int) -> Parcel:
+        # Numbers before the first step that do not exist are told with it, so that no platform has to ask for them.
+        last = batch[-1].seq
+        absent: list[Range] = []
         if last - first + 1 != len(batch):
             absent = Ranges((row.seq, row.seq) for row in batch).missing(first, last)
         stamp = batch[0].step.stamp
         stamp = dated(stamp, self._source.anchors() if stamp.clock != "trusted" else ())
-        payload = reading_message(self._site, epoch, batch, stamp, absent, replay=way is Way.BACKLOG)
+        payload = reading_message(
+            self._site, (epoch, first, last), batch, stamp, replay=way is Way.BACKLOG, absent=absent
+        )
         readings = sum(len(row.step.samples) for row in batch)
         return Parcel(way, epoch, first, last, Topic.READING, payload, readings=readings)

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from agent.link.source import StepRow, iso
+from agent.journal_reader import StepRow
+from agent.link.source import iso
 from agent.records import SCHEMA_VERSION, ClockTrust, Record, Stamp
 
 LIMIT_BYTES = 256 * 1024  # of anything that comes in, and of an answer
@@ -49,6 +50,7 @@ class RecordMessage(Dated):
 
     epoch: Epoch
     seq: Number
+    absent: list[Pair] = Field([], description="Numbers before this one that do not exist: nothing to ask for.")
     replay: bool = Field(description="Not fresh: it had been sent before, or was recorded before this connection.")
     lane: Literal["alarm", "event", "protection"]
     kind: str = Field(description="alarm, output, equipment, command, config, gap, store, start, protection ...")
@@ -176,7 +178,16 @@ def when(stamp: Stamp) -> dict[str, Any]:
     return {"boot": stamp.boot_id, "mono_ns": stamp.mono_ns, "wall": iso(stamp.wall_ns), "clock": stamp.clock}
 
 
-def record_message(site: str, epoch: str, seq: int, record: Record, stamp: Stamp, *, replay: bool) -> bytes:
+def record_message(
+    site: str,
+    epoch: str,
+    seq: int,
+    record: Record,
+    stamp: Stamp,
+    *,
+    replay: bool,
+    absent: tuple[int, int] | None = None,
+) -> bytes:
     """One record as sent; `stamp` is the record's own or the one found later."""
     return dump(
         {
@@ -184,6 +195,7 @@ def record_message(site: str, epoch: str, seq: int, record: Record, stamp: Stamp
             "site": site,
             "epoch": epoch,
             "seq": seq,
+            **({"absent": [absent]} if absent else {}),
             **when(stamp),
             "replay": replay,
             "lane": record.lane.value,
@@ -211,9 +223,18 @@ def _number(value: float) -> str:
 
 
 def reading_message(
-    site: str, epoch: str, rows: Sequence[StepRow], stamp: Stamp, absent: Sequence[tuple[int, int]], *, replay: bool
+    site: str,
+    numbers: tuple[str, int, int],
+    rows: Sequence[StepRow],
+    stamp: Stamp,
+    absent: Sequence[tuple[int, int]],
+    *,
+    replay: bool,
 ) -> bytes:
-    """A batch of steps of one boot and one catalogue. `stamp` dates the first. Written by hand: it is the bulk."""
+    """A batch of steps of one boot and one catalogue. `numbers`: epoch, from, to; `stamp` dates the first step.
+
+    Written by hand: it is the bulk.
+    """
     points: dict[int, int] = {}  # column of the catalogue -> index into this message's points
     sets: dict[tuple[int, ...], int] = {}
     lines: list[str] = []
@@ -235,9 +256,9 @@ def reading_message(
     head = {
         "v": SCHEMA_VERSION,
         "site": site,
-        "epoch": epoch,
-        "from": rows[0].seq,
-        "to": rows[-1].seq,
+        "epoch": numbers[0],
+        "from": numbers[1],
+        "to": numbers[2],
         **when(stamp),
         "replay": replay,
         "points": [names[column] if column < len(names) else f"#{column}" for column in points],

@@ -168,8 +168,8 @@ class Outbox:
                 self._drop(key)
         return news
 
-    def reopen(self, epoch: str, first: int, last: int) -> Ranges | None:
-        """Send first..last again. Gives back those that exist; None for an epoch that is not in use."""
+    def reopen(self, epoch: str, first: int, last: int) -> tuple[Ranges, int] | None:
+        """Send first..last again. Gives back those that exist and how far it looked; None for an epoch not in use."""
         if epoch == self.records.epoch:
             return self.records.reopen(first, last)
         if epoch == self.steps.epoch:

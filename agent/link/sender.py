@@ -25,7 +25,7 @@ from agent.link.messages import Received, dump, when
 from agent.link.outbox import WINDOW, Outbox
 from agent.link.session import Event, Inbox, Incoming, Session
 from agent.link.settings import UplinkSettings
-from agent.link.source import Source, Stream, dated
+from agent.link.source import RECORDS, STEPS, Source, dated
 from agent.link.topics import Topic, topic
 from agent.records import SCHEMA_VERSION, Stamp
 
@@ -375,7 +375,7 @@ class Link:
         anchor = max(
             (a for a in self._source.anchors() if a.boot_id == self._boot_id), key=lambda a: a.mono_ns, default=None
         )
-        epochs = {stream.value: epoch for stream in Stream if (epoch := self._source.epoch(stream)) is not None}
+        epochs = {name: epoch for name in (RECORDS, STEPS) if (epoch := self._source.epoch(name)) is not None}
         content = {
             "v": SCHEMA_VERSION,
             "site": self._settings.site,
@@ -417,4 +417,5 @@ class Link:
             "ignored_asks": self._desk.ignored,
             "dropped_messages": session.dropped if session is not None else 0,
             "ledger": self._ledger.trouble or "ok",
+            "damaged": sorted(self._source.damaged)[:20],
         }

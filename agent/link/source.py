@@ -5,29 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from agent.records import Record, Stamp, Step
+from agent.journal_reader import StepRow, Stream
+from agent.records import Record, Stamp
 
-
-class Stream(StrEnum):
-    """The journal's two files. Each numbers its content on its own, within its own epoch."""
-
-    RECORDS = "records"
-    STEPS = "steps"
-
-
-class StepRow(NamedTuple):
-    """A step, its number, and the points its columns stand for."""
-
-    seq: int
-    step: Step
-    points: tuple[str, ...]
+RECORDS: Stream = "records"
+STEPS: Stream = "steps"
 
 
 class Source(Protocol):
-    """The journal, read only. Nothing raises: an unreadable file has no epoch and no content until it is back."""
+    """The journal, read only, as `agent.journal_reader.JournalReader` gives it: two streams, each with its own epoch.
+
+    Nothing raises: an unreadable file has no epoch and no content until it is back.
+    """
+
+    damaged: set[tuple[Stream, int, int]]  # ranges whose rows failed their check
 
     def epoch(self, stream: Stream) -> str | None:
         """The epoch of the file as it is now; it changes when the file had to be replaced."""

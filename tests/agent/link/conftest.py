@@ -18,10 +18,11 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from agent.journal_reader import StepRow
 from agent.link.ledger import Ledger
 from agent.link.sender import Link
 from agent.link.settings import UplinkSettings
-from agent.link.source import StepRow, Stream
+from agent.link.source import RECORDS, STEPS
 from agent.records import Lane, Record, SampleRow, Stamp, Step
 from hil.platform import Platform
 
@@ -33,10 +34,11 @@ class PaperJournal:
 
     def __init__(self, boot=BOOT):
         self.boot = boot
-        self.epochs = {Stream.RECORDS: "rec0", Stream.STEPS: "step0"}
+        self.epochs = {RECORDS: "rec0", STEPS: "step0"}
         self.rows: list[tuple[int, Record]] = []
         self.step_rows: list[StepRow] = []
         self.known: list[Stamp] = []
+        self.damaged = set()
         self._lock = threading.Lock()
 
     def stamp(self, clock="trusted", mono_ns=None):
@@ -60,12 +62,12 @@ class PaperJournal:
         return self.epochs[stream]
 
     def newest(self, stream):
-        if stream is Stream.RECORDS:
+        if stream == RECORDS:
             return self.rows[-1][0] if self.rows else 0
         return self.step_rows[-1].seq if self.step_rows else 0
 
     def records(self, epoch, after_seq, limit):
-        if epoch != self.epochs[Stream.RECORDS]:
+        if epoch != self.epochs[RECORDS]:
             return []
         first = max(0, after_seq - self.rows[0][0] + 1) if self.rows else 0
         while first < len(self.rows) and self.rows[first][0] > after_seq and first > 0:
@@ -73,7 +75,7 @@ class PaperJournal:
         return [row for row in self.rows[first : first + limit + 50] if row[0] > after_seq][:limit]
 
     def steps(self, epoch, after_seq, limit):
-        if epoch != self.epochs[Stream.STEPS]:
+        if epoch != self.epochs[STEPS]:
             return []
         return [row for row in self.step_rows[max(0, after_seq - 50) :] if row.seq > after_seq][:limit]
 
