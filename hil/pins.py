@@ -2,7 +2,7 @@
 
     TOCSIN_GPIO_MODULE=hil.pins TOCSIN_PINS=/tmp/pins tocsin run site.toml
 
-In the directory TOCSIN_PINS `17.json` holds what the agent made of pin 17, `{"direction": "out", "level": 1, "mono_ns"}`
+In the directory TOCSIN_PINS `17.json` holds what the agent made of pin 17, `{"direction": "out", "level": 1, ...}`
 and `pins.jsonl` every change in order. `17.outside`, written by `press`, holds the level that the world puts on the
 pin: that of an input, or of an output that is stuck. A file `fault` makes every call fail with its text.
 """
