@@ -58,7 +58,6 @@ class Guard:
     journal: Journal
     clock: Clock
     core: Core
-    judge: Judge
     builder: Builder
     speech: Speech
     annunciators: dict[str, Annunciator]
@@ -86,23 +85,10 @@ def assemble(site_path: Path, places: Places) -> Guard:
         telemetry_quota_bytes=site.storage.telemetry_bytes,
     )
     journal.start()
-    mono_ns = time.monotonic_ns()
-    judge = Judge(site.ruleset, clock.judgement_s(mono_ns))
     annunciators: dict[str, Annunciator] = {}
-    core = Core(site, judge, clock, journal, listeners=annunciators, mono_ns=mono_ns)
-    guard = Guard(
-        site,
-        fault,
-        places,
-        journal,
-        clock,
-        core,
-        judge,
-        Builder(site.ruleset, places.cache / "rules"),
-        Speech(places.cache / "speech"),
-        annunciators,
-        site_path,
-    )
+    core = _core(site, clock, journal, annunciators)
+    builder, speech = Builder(site.ruleset, places.cache / "rules"), Speech(places.cache / "speech")
+    guard = Guard(site, fault, places, journal, clock, core, builder, speech, annunciators, site_path)
     for config in site.outputs.values():
         annunciators[config.name] = _annunciator(guard, config)
     _recall(guard)
@@ -112,20 +98,28 @@ def assemble(site_path: Path, places: Places) -> Guard:
     return guard
 
 
+def _core(site: Site, clock: Clock, journal: Journal, annunciators: dict[str, Annunciator]) -> Core:
+    mono_ns = time.monotonic_ns()
+    judge = Judge(site.ruleset, clock.judgement_s(mono_ns))
+    return Core(site, judge, clock, journal, listeners=annunciators, mono_ns=mono_ns)
+
+
 def _recall(guard: Guard) -> None:
     """Take back what survived the last process: timers, latches, alarms, windows, the limits' counts."""
-    journal, core = guard.journal, guard.core
+    journal = guard.journal
     if (limits := journal.recall("limits")) is not None:
         with suppress(ValueError):
             guard.histories.update(json.loads(limits))
     judgement, windows = journal.recall("judgement"), journal.recall("windows")
-    mono_ns = time.monotonic_ns()
-    if judgement is not None:
-        try:
-            core.restore(judgement, windows, mono_ns)
-        except (ValueError, KeyError, TypeError) as error:
-            log.error("what survived of the last run can't be used, starting fresh: %s", error)  # noqa: TRY400
-            core.event("start", {"what": "state", "reason": f"not restored: {error}"}, mono_ns)
+    if judgement is None:
+        return
+    try:
+        guard.core.restore(judgement, windows, time.monotonic_ns())
+    except (ValueError, KeyError, TypeError) as error:
+        log.error("what survived of the last run can't be used, starting fresh: %s", error)  # noqa: TRY400
+        guard.clock.shift_ns = 0
+        guard.core = _core(guard.site, guard.clock, journal, guard.annunciators)
+        guard.core.event("start", {"what": "state", "reason": f"not restored: {error}"}, time.monotonic_ns())
 
 
 def _annunciator(guard: Guard, config: OutputConfig) -> Annunciator:

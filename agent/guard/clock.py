@@ -70,9 +70,7 @@ class Clock:
         """Monotonic seconds of a judgement time, for timers of the event loop."""
         return judgement_s - self.shift_ns * 1e-9
 
-    def resume(self, boot: str, mono_ns: int, judgement_s: float) -> None:
-        """Go on from a saved state: within one boot the outage counts; across boots its length is unknown: nothing."""
-        if boot == self.boot:
-            self.shift_ns = round(judgement_s * 1e9) - mono_ns
-        else:
-            self.shift_ns = round(judgement_s * 1e9) - time.monotonic_ns()
+    def resume(self, boot: str, saved_mono_ns: int, saved_judgement_s: float, mono_ns: int) -> None:
+        """Go on from a saved state at `mono_ns`: within one boot the outage counts, across boots it has no length."""
+        then_ns = saved_mono_ns if boot == self.boot else mono_ns
+        self.shift_ns = round(saved_judgement_s * 1e9) - then_ns

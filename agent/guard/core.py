@@ -321,7 +321,8 @@ class Core:
     # --- what survives --------------------------------------------------------------------------------------------
 
     def _keep(self, at_s: float, mono_ns: int, *, moved: bool) -> None:
-        if moved or (self.judge.pending and at_s - self._kept_s >= KEEP_EVERY_S):
+        windows_due = at_s - self._windows_kept_s >= KEEP_WINDOWS_S
+        if moved or windows_due or (self.judge.pending and at_s - self._kept_s >= KEEP_EVERY_S):
             self._kept_s = at_s
             head = {
                 "boot": self.clock.boot,
@@ -331,15 +332,18 @@ class Core:
                 "plans": self.responder.snapshot(),
             }
             self._keeper.keep("judgement", json.dumps(head).encode() + b"\n" + self.judge.timers())
-        if at_s - self._windows_kept_s >= KEEP_WINDOWS_S:
+        if windows_due:
             self._windows_kept_s = at_s
             self._keeper.keep("windows", self.judge.snapshot())
 
     def restore(self, judgement: bytes, windows: bytes | None, mono_ns: int) -> None:
-        """Go on from what survived. Raises ValueError (also of its parts) when it is damaged; the core stays fresh."""
+        """Go on from what survived, before the first step.
+
+        Raises ValueError, KeyError or TypeError when it is damaged; this core, its judge and clock are then spoiled.
+        """
         head_text, _, timers = judgement.partition(b"\n")
         head = json.loads(head_text)
-        self.clock.resume(head["boot"], head["mono_ns"], head["at_s"])
+        self.clock.resume(head["boot"], head["mono_ns"], head["at_s"], mono_ns)
         at_s = self._at_s = max(head["at_s"], self.clock.judgement_s(mono_ns))
         if windows is not None:
             self.judge.restore(windows, at_s)

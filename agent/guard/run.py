@@ -128,7 +128,7 @@ async def _compile(guard: Guard) -> None:
             break
         await asyncio.sleep(0.25)
     if result.kernels is not None:
-        guard.judge.use(result.kernels)
+        guard.core.judge.use(result.kernels)
         guard.judging = "jit"
     else:
         guard.judging = f"twin: {result.reason}"
