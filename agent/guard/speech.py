@@ -106,10 +106,10 @@ def _own(directory: Path) -> None:
 
 
 class Speech:
-    """Renders texts with espeak-ng and keeps them in `cache_dir`, at most `quota_bytes` of them.
+    """Renders texts with espeak-ng: ahead of need into `cache_dir`, in an alarm into memory at `memory_dir`.
 
-    Where that directory can't be written (card full, read-only), sound is kept in memory at `spare_dir`. `report` is
-    called with a reason when rendering ahead begins to fail, and with "" when all of it is ready.
+    So a card that is slow, full or read-only delays no alarm; each directory stands in for the other, and each has its
+    quota. `report` is called with a reason when rendering ahead begins to fail, and with "" when all of it is ready.
     """
 
     def __init__(
@@ -117,24 +117,27 @@ class Speech:
         cache_dir: Path,
         voices: Mapping[str, str] = VOICES,
         *,
-        words_per_minute: int = 150,
+        words_per_minute: int = 165,
         quota_bytes: int = 64_000_000,
-        spare_dir: Path | None = None,
+        memory_dir: Path | None = None,
+        memory_bytes: int = 16_000_000,
         program: str = "espeak-ng",
         report: Callable[[str], None] = lambda _reason: None,
     ) -> None:
         memory = Path("/dev/shm")  # noqa: S108 - only a directory of our own below it is used, see `_own`
         memory = memory if memory.is_dir() else Path(tempfile.gettempdir())
-        self._dirs = (cache_dir, spare_dir or memory / f"tocsin-speech-{os.getuid()}")
+        self._card = cache_dir
+        self._memory = memory_dir or memory / f"tocsin-speech-{os.getuid()}"
         self._voices = voices
         self._rate = str(words_per_minute)
-        self._quota_bytes = quota_bytes
+        self._quotas = {self._card: quota_bytes, self._memory: memory_bytes}
         self._program = program
         self.report = report
         self._reported = ""
         self._engine = ""  # version, part of every key: another engine, another sound
         self._sound_voices: set[str] = set()  # probed and found to speak their language
         self._ready: dict[tuple[str, str], Path] = {}  # rendered ahead; no quota removes these
+        self._tones: dict[Tone, Path] = {}
         self._preparing: asyncio.Task[None] | None = None
 
     def ready(self, text: str, language: str) -> Path | None:
@@ -155,12 +158,14 @@ class Speech:
 
     async def render(self, text: str, language: str) -> Path:
         """A WAV file of the text, from the cache or made now. Raises SpeechError; takes at most about `RENDER_S`."""
-        return await self._render(text, language, _NICE_NOW)
+        return await self._render(text, language, ahead=False)
 
     async def tone(self, name: Tone = "attention") -> Path:
         """A WAV file of a built-in tone; needs no espeak-ng. Raises SpeechError when it can be kept nowhere."""
-        label = f"{_TONE}{name}-{hashlib.sha256(repr(TONES[name]).encode()).hexdigest()[:16]}.wav"
-        return await asyncio.to_thread(self._stored, label, lambda: tone(name))
+        if name not in self._tones:
+            label = f"{_TONE}{name}-{hashlib.sha256(repr(TONES[name]).encode()).hexdigest()[:16]}.wav"
+            self._tones[name] = await self._in_thread(lambda: self._stored(label, lambda: tone(name), ahead=False))
+        return self._tones[name]
 
     async def join(self, paths: Sequence[Path], volume: float = 1.0) -> Path:
         """One WAV file of several (16-bit PCM), a short pause between them, at `volume` 0 to 1. Raises SpeechError."""
@@ -170,13 +175,15 @@ class Speech:
             for path in paths:
                 state = path.stat()
                 digest.update(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
-            return self._stored(f"joined-{digest.hexdigest()[:32]}.wav", lambda: joined(paths, volume))
+            label = f"joined-{digest.hexdigest()[:32]}.wav"
+            return self._stored(label, lambda: joined(paths, volume), ahead=False)
 
         try:
-            return await asyncio.to_thread(make)
+            return await self._in_thread(make)
         except (OSError, SoundError) as error:
             # Whichever it was, it is looked for, and made, anew.
             self._ready = {wish: path for wish, path in self._ready.items() if path not in paths}
+            self._tones = {name: path for name, path in self._tones.items() if path not in paths}
             raise SpeechError(f"sounds can't be joined: {error}") from error
 
     # -- rendering ----------------------------------------------------------------------------------------------
@@ -186,7 +193,7 @@ class Speech:
             failed, reason = [], ""
             for text, language in wanted:
                 try:
-                    self._ready[text, language] = await self._render(text, language, _NICE_AHEAD)
+                    self._ready[text, language] = await self._render(text, language, ahead=True)
                 except SpeechError as error:
                     failed.append((text, language))
                     reason = reason or str(error)
@@ -204,7 +211,7 @@ class Speech:
             preparing.cancel()
         return preparing
 
-    async def _render(self, text: str, language: str, nice: str) -> Path:
+    async def _render(self, text: str, language: str, *, ahead: bool) -> Path:
         if not text.strip() or len(text) > MOST_TEXT:
             raise SpeechError(f"a text of 1 to {MOST_TEXT} characters is expected, got {len(text)}")
         voice = self._voices.get(language, language)
@@ -214,7 +221,9 @@ class Speech:
                 words = spoken(text, language)
                 key = hashlib.sha256(repr((self._engine, voice, self._rate, words)).encode()).hexdigest()
                 label = f"{key[:32]}.wav"
-                path = await asyncio.to_thread(self._found, label) or await self._speak(words, voice, nice, label)
+                path = await asyncio.to_thread(self._found, label) or await self._speak(
+                    words, voice, label, ahead=ahead
+                )
         except TimeoutError as error:
             raise SpeechError(f"{self._program} took longer than {RENDER_S:g} s for {text[:40]!r}") from error
         return path
@@ -233,14 +242,15 @@ class Speech:
             )
         self._sound_voices.add(voice)
 
-    async def _speak(self, words: str, voice: str, nice: str, label: str) -> Path:
+    async def _speak(self, words: str, voice: str, label: str, *, ahead: bool) -> Path:
+        nice = _NICE_AHEAD if ahead else _NICE_NOW
         wav = await self._run(["-b", "1", "-s", self._rate, "-v", voice, "--stdout", "--stdin"], words, nice)
 
         def take() -> Path:
             samples = piped(wav)
             if silent(samples):
                 raise SoundError("only silence")
-            return self._stored(label, lambda: samples)
+            return self._stored(label, lambda: samples, ahead=ahead)
 
         try:
             return await asyncio.to_thread(take)
@@ -271,8 +281,15 @@ class Speech:
 
     # -- keeping, in threads: the card may stall -------------------------------------------------------------------
 
+    async def _in_thread(self, work: Callable[[], Path]) -> Path:
+        try:
+            async with asyncio.timeout(RENDER_S):
+                return await asyncio.to_thread(work)
+        except TimeoutError as error:
+            raise SpeechError(f"files took longer than {RENDER_S:g} s") from error
+
     def _found(self, label: str) -> Path | None:
-        for directory in self._dirs:
+        for directory in (self._memory, self._card):
             path = directory / label
             try:
                 if path.stat().st_uid != os.getuid():
@@ -288,11 +305,11 @@ class Speech:
                 return path
         return None
 
-    def _stored(self, label: str, make: Callable[[], bytes]) -> Path:
+    def _stored(self, label: str, make: Callable[[], bytes], *, ahead: bool) -> Path:
         if found := self._found(label):
             return found
         samples, reasons = make(), []
-        for directory in self._dirs:
+        for directory in (self._card, self._memory) if ahead else (self._memory, self._card):
             try:
                 _own(directory)
                 self._prune(directory)
@@ -312,7 +329,7 @@ class Speech:
             with contextlib.suppress(FileNotFoundError):
                 state = path.stat()
                 files.append((state.st_mtime_ns, state.st_size, path))
-        over = sum(size for _, size, _ in files) - self._quota_bytes
+        over = sum(size for _, size, _ in files) - self._quotas[directory]
         for mtime_ns, size, path in sorted(files):
             playing = abs(time.time_ns() - mtime_ns) < IN_USE_NS  # the clock may have been set back since
             if over > 0 and not (playing or path in kept or path.name.startswith(_TONE)):

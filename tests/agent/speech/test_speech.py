@@ -31,7 +31,7 @@ MESSAGES = {
 
 @pytest.fixture
 def speech(tmp_path):
-    return Speech(tmp_path / "cache", spare_dir=tmp_path / "spare")
+    return Speech(tmp_path / "cache", memory_dir=tmp_path / "memory")
 
 
 def heard(path) -> tuple[float, float]:
@@ -86,7 +86,7 @@ def test_numbers_differ_and_are_longer_than_no_number(speech):
 
 def test_a_voice_that_reads_chinese_as_english_is_refused(tmp_path):
     async def main():
-        wrong = Speech(tmp_path, {"zh": "cmn"})
+        wrong = Speech(tmp_path, {"zh": "cmn"}, memory_dir=tmp_path)
         with pytest.raises(SpeechError, match=r"'cmn' of .*1\.51 reads Chinese characters as English; use 'cmn-latn"):
             await wrong.render("红色", "zh")
         with pytest.raises(SpeechError, match="failed with code 1"):
@@ -105,7 +105,7 @@ def test_cache_hit_damage_and_restart(tmp_path, speech):
         path.with_name("keep").hardlink_to(path)
         assert await speech.render("警报", "zh") == path
         assert path.samefile(path.with_name("keep"))
-        again = Speech(tmp_path / "cache")
+        again = Speech(tmp_path / "cache", memory_dir=tmp_path / "memory")
         for spoil in (
             lambda: path.write_bytes(first[: len(first) // 2]),
             lambda: path.write_bytes(b""),
@@ -124,7 +124,7 @@ def test_cache_hit_damage_and_restart(tmp_path, speech):
 def test_prepared_is_ready_without_waiting_and_reported(tmp_path):
     async def main():
         reports = []
-        speech = Speech(tmp_path / "cache", report=reports.append)
+        speech = Speech(tmp_path / "cache", memory_dir=tmp_path / "memory", report=reports.append)
         wanted = [(text, language) for language, texts in MESSAGES.items() for text in texts]
         speech.prepare([*wanted, wanted[0]])
         assert speech.ready(*wanted[0]) is None
@@ -145,7 +145,7 @@ def test_missing_engine_is_told_once_and_heals(tmp_path, monkeypatch):
 
     async def main():
         reports = []
-        speech = Speech(tmp_path / "cache", program=str(program), report=reports.append)
+        speech = Speech(tmp_path / "cache", memory_dir=tmp_path / "memory", program=str(program), report=reports.append)
         with pytest.raises(SpeechError, match="install it"):
             await speech.render("警报", "zh")
         speech.prepare([("警报", "zh"), ("alarm", "en")])
@@ -179,7 +179,7 @@ def test_an_engine_that_hangs_fails_or_talks_nonsense(tmp_path, monkeypatch, scr
     program.chmod(0o755)
 
     async def main():
-        speech = Speech(tmp_path / "cache", program=str(program))
+        speech = Speech(tmp_path / "cache", memory_dir=tmp_path / "memory", program=str(program))
         begun_s = time.monotonic()
         with pytest.raises(SpeechError, match=message):
             await speech.render("alarm", "en")
@@ -211,21 +211,19 @@ def test_text_is_never_an_option_nor_a_command(tmp_path, speech):
     assert not list(tmp_path.rglob("pwned*"))
 
 
-def test_quota_drops_the_oldest_but_not_what_is_prepared(tmp_path):
+def test_quota_drops_the_oldest_but_not_tones_nor_what_is_prepared(tmp_path):
     async def main():
-        speech = Speech(tmp_path, quota_bytes=400_000)
+        speech = Speech(tmp_path, memory_dir=tmp_path, memory_bytes=400_000)
         tone = await speech.tone()
         speech.prepare([("stays for ever", "en")])
-        await until(lambda: speech.ready("stays for ever", "en"))
+        prepared = await until(lambda: speech.ready("stays for ever", "en"))
         (tmp_path / ".dead.wav.1.ff").write_bytes(b"x")  # of a process that was killed
         for age in range(30):
             path = await speech.render(f"measured value {age}", "en")
-            for old in (path, tone, speech.ready("stays for ever", "en")):
+            for old in (path, tone, prepared):
                 os.utime(old, (1000 + age, 1000 + age))
         files = list(tmp_path.iterdir())
-        assert tone in files
-        assert speech.ready("stays for ever", "en") in files
-        assert path in files
+        assert {tone, prepared, path} <= set(files)
         assert sum(file.stat().st_size for file in files) < 400_000 + 2 * path.stat().st_size
         assert not (tmp_path / ".dead.wav.1.ff").exists()
         await speech.close()
@@ -233,18 +231,30 @@ def test_quota_drops_the_oldest_but_not_what_is_prepared(tmp_path):
     run(main())
 
 
-def test_no_room_on_the_card_uses_memory(tmp_path):
-    (tmp_path / "cache").write_text("a file where the directory should be")
+def test_an_alarm_writes_no_card_and_each_directory_stands_in_for_the_other(tmp_path):
+    card, memory = tmp_path / "card", tmp_path / "memory"
 
     async def main():
-        speech = Speech(tmp_path / "cache", spare_dir=tmp_path / "spare")
-        path = await speech.render("警报", "zh")
-        assert path.parent == tmp_path / "spare"
-        assert await speech.render("警报", "zh") == path
-        (tmp_path / "other").write_text("")
-        nowhere = Speech(tmp_path / "cache", spare_dir=tmp_path / "other")
+        speech = Speech(card, memory_dir=memory)
+        speech.prepare([("警报", "zh")])
+        prepared = await until(lambda: speech.ready("警报", "zh"))
+        assert prepared.parent == card
+        before = set(card.iterdir())
+        value = await speech.render("水深0.45 m", "zh")
+        whole = await speech.join([await speech.tone(), prepared, value])
+        assert {value.parent, whole.parent} == {memory}
+        assert set(card.iterdir()) == before
+        await speech.close()
+
+        spoiled = tmp_path / "spoiled"
+        spoiled.write_text("a file where a directory should be")
+        speech = Speech(spoiled, memory_dir=memory)
+        speech.prepare([("解除", "zh")])
+        assert (await until(lambda: speech.ready("解除", "zh"))).parent == memory
+        await speech.close()
+        assert (await Speech(card, memory_dir=spoiled).render("撤离", "zh")).parent == card
         with pytest.raises(SpeechError, match="no place to keep sound"):
-            await nowhere.tone()
+            await Speech(spoiled, memory_dir=spoiled).tone()
 
     run(main())
 
@@ -276,8 +286,12 @@ def test_join_refuses_what_is_no_whole_sound_and_forgets_it(tmp_path, speech):
         speech.prepare([("Alarm", "en")])
         ready = await until(lambda: speech.ready("Alarm", "en"))
         ready.write_bytes(ready.read_bytes()[:3000])
+        tone = await speech.tone()
         with pytest.raises(SpeechError, match="cut off"):
-            await speech.join([ready])
+            await speech.join([tone, ready])
+        tone.unlink()
+        assert await speech.tone() == tone
+        assert tone.exists()
         assert speech.ready("Alarm", "en") is None
         await speech.join([await speech.render("Alarm", "en")])
         eight = tmp_path / "eight.wav"
