@@ -133,7 +133,12 @@ class Platform:
         self._path = store
         self._site = site
         self._inbox: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-        self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv311)
+        self._client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=MQTTProtocolVersion.MQTTv311,
+            clean_session=False,  # the broker keeps what comes while we are away
+        )
         self._client.reconnect_delay_set(1, 2)
         self._client.on_connect = self._subscribe
         self._client.on_message = self._put

@@ -26,6 +26,7 @@ _PROBES = {Way.ALARM: 20, Way.LIVE: 10_000, Way.EVENT: 20, Way.BACKLOG: 1}
 _SILENT_AFTER = 2.0  # x resend_s
 _TRIES = 5  # refusals by the broker before a message is set aside
 _RETRY_S = 1.0  # x tries
+_RECONNECTED_S = 5.0  # for the platform to come back and say what it has
 _EXHUME_S = 3600.0
 
 
@@ -77,6 +78,9 @@ class Outbox:
         self.steps.look(offline=True)
         self._heard_s = now_s
         self._next_live_s = now_s
+        # The broker may have died with what it had acknowledged: do not wait out the full time.
+        for waiting in self._waiting.values():
+            waiting.due_s = min(waiting.due_s, now_s + _RECONNECTED_S)
 
     def take(self, now_s: float, boot_id: str, mono_ns: int) -> Parcel | None:
         """The next message to hand to the broker, None when nothing may go now."""

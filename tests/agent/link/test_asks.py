@@ -29,8 +29,7 @@ def _guard(path, **asks):
 
     async def serve():
         task = asyncio.create_task(Control(path, known, {}).run())
-        while not stop.is_set():
-            await asyncio.sleep(0.02)
+        await asyncio.to_thread(stop.wait)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
@@ -77,8 +76,10 @@ def test_mosquitto_rr_gets_its_answer_by_response_topic_and_correlation(rig):
     with rig.link() as link:
         rig.wait(lambda: link.state()["connected"])
         done = subprocess.run(
-            f"mosquitto_rr -V 5 -h 127.0.0.1 -p {rig.broker.port} -W 8 -t tocsin/v1/demo/ask".split()
-            + ["-e", "tocsin/v1/demo/answer/rr", "-m", '{"what":"status"}'],
+            [
+                *f"mosquitto_rr -V 5 -h 127.0.0.1 -p {rig.broker.port} -W 8 -t tocsin/v1/demo/ask".split(),
+                *["-e", "tocsin/v1/demo/answer/rr", "-m", '{"what": "status"}'],
+            ],
             capture_output=True,
             timeout=15,
             check=True,
