@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path as File
 from typing import Any, TypeVar
 
@@ -32,6 +32,7 @@ class Around:
     bad_buses: Collection[str]  # that exist, but are wrong themselves, which is told already
     zones: Collection[str]  # with tables; empty: zones need none
     home: File | None  # where recordings and keys lie when the site is loaded from a copy of its files
+    found: dict[tuple[str, str], Any] = field(default_factory=dict)  # drivers, as looking for one reads all metadata
 
     def base(self, path: Path) -> File:
         """What paths of recordings and keys in the table at `path` are relative to."""
@@ -62,12 +63,15 @@ class Around:
         if not isinstance(name, str):
             return None
         try:
-            return find(name)
+            if (kind, name) not in self.found:
+                self.found[kind, name] = find(name)
+            driver: Driver = self.found[kind, name]
         except UnknownDriver as error:
             known = names(kind)
             message = f"got {shown(name)}, " + (str(error) if name in known else f"expected one of {listed(known)}")
             self.document.error((*path, "driver"), message, nearest(name, known))
             return None
+        return driver
 
     def described(
         self, path: Path, driver: Any, own: dict[str, Any], common: type[Table]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path as File
 from types import MappingProxyType
 from typing import Any
 
@@ -59,6 +60,8 @@ def _device(around: Around, name: str, raw: Any) -> DeviceConfig | None:
         point.name: _point(around, name, table, point, points.get(point.name, PointTable()))
         for point in description.points
     }
+    if File(str(getattr(section, "map", ""))).is_absolute():
+        document.warn((*path, "map"), "has an absolute path: the kept copy of this site will not have it of its own")
     if (ranged := _ranged(driver, section, points, configs)) is not None:
         try:
             section, description = ranged, driver.describe(ranged, document.file(path).parent)

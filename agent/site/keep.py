@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from .load import load_site
+from .load import digest_of, is_built_in, load_site, map_files
 from .model import Site
-from .problems import ConfigErrors
+from .problems import ConfigErrors, Problem
 
 FORMAT = 1
 _MANIFEST = "kept.json"
@@ -22,7 +22,8 @@ def keep_good(site: Site, directory: Path) -> Path:
     """Copy the files of `site` into `directory`, whole or not at all, and return where.
 
     Each file is written, synced and only then, with a manifest of checksums, given its name by one rename. Built-in
-    register maps come with the software; recordings, passwords and keys stay where they are. Raises OSError.
+    register maps come with the software; recordings, passwords and keys stay where they are. Raises OSError, and
+    ConfigErrors when a file has changed since the site was loaded.
     """
     directory.mkdir(parents=True, exist_ok=True)
     number, newest = next(_copies(directory), (0, None))
@@ -46,6 +47,10 @@ def keep_good(site: Site, directory: Path) -> Path:
         "files": sums,
     }
     _write(draft / _MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
+    if not _is_loaded(site, root, draft):
+        shutil.rmtree(draft)
+        message = "a file has changed since the site was loaded, expected the files of the site that runs"
+        raise ConfigErrors([Problem(files[0], 1, None, "", message, "load it again")])
     for folder in {draft, *(path.parent for path in draft.rglob("*"))}:
         _sync(folder)
     copy = directory / f"{number + 1:08d}"
@@ -55,6 +60,17 @@ def keep_good(site: Site, directory: Path) -> Path:
         if old_number <= number + 1 - _COPIES:
             shutil.rmtree(old, ignore_errors=True)
     return copy
+
+
+def _is_loaded(site: Site, root: Path, draft: Path) -> bool:
+    """Whether the files in `draft`, which mirror those below `root`, are those that `site` was made of."""
+    maps = map_files(site.devices.values())
+
+    def kept(file: Path) -> Path:
+        return file if is_built_in(file) else draft / Path(os.path.abspath(file)).relative_to(root)  # noqa: PTH100
+
+    read = [kept(file) for file in site.files if file not in maps]
+    return digest_of(read[0].parent, read, [kept(file) for file in maps]) == site.digest
 
 
 def load_good(directory: Path) -> Site | None:

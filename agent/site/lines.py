@@ -35,8 +35,9 @@ def read_buses(document: Document) -> dict[str, LineSection]:
     """The sections of all buses; two masters on one port and port names that shift are told."""
     sections = {}
     for name, raw in named(document, "bus").items():
+        told = len(document.errors)
         section = checked(document, LineSection, raw, ("bus", name))
-        if section is not None:
+        if section is not None and len(document.errors) == told:  # a wrong speed must not be compared with devices
             sections[name] = section
     masters: dict[str, str] = {}
     for name, section in sections.items():

@@ -64,7 +64,7 @@ def load_site(path: Path, *, home: Path | None = None) -> Site:
     if document.errors or ruleset is None:
         raise ConfigErrors(document.in_order(document.errors), warnings)
     maps = map_files(devices.values())
-    files = (*document.files, *(file for file in maps if not _is_built_in(file)))
+    files = (*document.files, *(file for file in maps if not is_built_in(file)))
     return Site(
         id=given.id,
         name=title_of(document, ("site",), given.name, given.id, languages),
@@ -87,7 +87,7 @@ def load_site(path: Path, *, home: Path | None = None) -> Site:
         ruleset=ruleset,
         warnings=warnings,
         files=files,
-        digest=_digest(document.path.parent, document.files, maps),
+        digest=digest_of(document.path.parent, document.files, maps),
     )
 
 
@@ -175,8 +175,10 @@ def _uplink(document: Document, site: str, home: Path | None) -> Uplink | None:
         return None
     try:
         host, port, tls = broker_address(table.broker)
-    except ValueError as error:
-        document.error((*path, "broker"), f"got {shown(table.broker)}, expected mqtts://host:port: {error}")
+    except ValueError:
+        message = f"got {shown(table.broker)}, expected mqtts://host:port or mqtt://host:port"
+        hint = "name and password go into username and password_file" if "@" in table.broker else ""
+        document.error((*path, "broker"), message, hint)
         return None
     base = home or document.file(path).parent
     files: dict[str, Path | None] = {}
@@ -204,15 +206,16 @@ def _is_there(file: Path) -> bool:
         return False
 
 
-def _is_built_in(file: Path) -> bool:
+def is_built_in(file: Path) -> bool:
+    """Whether a register map came with the software."""
     return file.resolve().is_relative_to(_BUILT_IN_MAPS)
 
 
-def _digest(base: Path, files: Iterable[Path], maps: Iterable[Path]) -> str:
+def digest_of(base: Path, files: Iterable[Path], maps: Iterable[Path]) -> str:
     """Of names and contents, each with its length; names are relative, so that a copy has the same digest."""
     total = hashlib.sha256()
     named_files = [(os.path.relpath(file, base), file) for file in files]
-    named_files += [(f"map {file.name}" if _is_built_in(file) else os.path.relpath(file, base), file) for file in maps]
+    named_files += [(f"map {file.name}" if is_built_in(file) else os.path.relpath(file, base), file) for file in maps]
     for name, file in sorted(named_files):
         content = file.read_bytes()
         total.update(f"{name}\0{len(content)}\0".encode())

@@ -126,7 +126,7 @@ class _Plans:
         document = self._document
         given = [key for key in ("pattern", "message", "state") if getattr(table, key) is not None]
         if len(given) != 1:
-            got = " and ".join(given) or "none of them"
+            got = " and ".join(given) or "nothing to do"
             document.error(path, f"got {got}, expected exactly one of pattern, message, state")
             return None
         if table.output is None:
@@ -233,11 +233,10 @@ def read_alarms(around: Around, plans: Mapping[str, Plan]) -> list[AlarmConfig]:
                 message = f"got an unknown level, expected one of {', '.join(levels)}"
                 document.error((*path, "level", level), message, nearest(level, levels))
         _check_plan(document, path, table, levels, plans)
-        if all(level in levels for level in table.level):
-            ordered = tuple(
-                LevelRule(level, own.when, own.for_, own.clear, own.clear_for)
-                for level, own in sorted(table.level.items(), key=lambda item: levels.index(item[0]))
-            )
+        known = sorted((level for level in table.level if level in levels), key=levels.index)
+        rules = ((level, table.level[level]) for level in known)
+        ordered = tuple(LevelRule(level, own.when, own.for_, own.clear, own.clear_for) for level, own in rules)
+        if ordered:
             rule = AlarmRule(name, ordered, table.on_missing, table.latch)
             title = title_of(document, path, table.title, name, around.languages)
             hazard = table.hazard or table.plan or name

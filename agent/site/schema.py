@@ -32,6 +32,8 @@ def site_schema() -> Schema:
         "device": _with_drivers(DeviceTable, instrument_sections(), default="modbus"),
         "output": _with_drivers(OutputTable, output_sections(), default=None),
     }
+    actions = simple["plan"]["properties"]["all_clear"]
+    simple["plan"]["properties"]["all_clear"] = {"anyOf": [actions, actions["items"]]}
     properties: Schema = {
         "include": {"type": "array", "items": {"type": "string"}, "description": "Files that belong to this one."},
         **single,

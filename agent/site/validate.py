@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import typing
 from collections.abc import Iterable, Mapping
@@ -35,16 +36,18 @@ _EXPECTED = {
     "bool_parsing": "true or false",
     "finite_number": "a finite number",
 }
+_OTHER_ORDER = re.compile(r"(.*) is expected(.*); got .*")  # as drivers.api words it
 _BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
 def checked(
     document: Document, model: type[Model], raw: object, path: Path, others: Mapping[str, Iterable[str]] | None = None
 ) -> Model | None:
-    """`raw`, the table at `path`, as a section; None, and problems told, where it is not one.
+    """`raw`, the table at `path`, as a section; what is wrong with it is told.
 
-    `others` are keys that may stand beside the model's though it does not have them: "" those of this table, else
-    those of the tables below that key.
+    Keys that are wrong are then left out, so that one mistake does not hide the next: any error refuses the site, so
+    their defaults never run. None where nothing can be made of the rest. `others` are keys that may stand beside the
+    model's though it does not have them: "" those of this table, else those of the tables below that key.
     """
     if not isinstance(raw, Mapping):
         document.error(path, f"got {shown(raw)}, expected a table")
@@ -52,11 +55,30 @@ def checked(
     try:
         return model.model_validate(raw)
     except ValidationError as errors:
+        rest = copy.deepcopy(dict(raw))
         for error in errors.errors(include_url=False):
             location = tuple(part for part in error["loc"] if part != "[key]")
             message, hint = _explained(error, model, location, others or {})
             document.error((*path, *location), message, hint)
+            _leave_out(rest, location[:-1] if error["type"] == "missing" else location)
+    try:
+        return model.model_validate(rest)
+    except ValidationError:
         return None
+
+
+def _leave_out(table: dict[str, Any], path: Path) -> None:
+    """Take the key at `path` out; elements of arrays keep their numbers, so a wrong one takes its array with it."""
+    held: Any = table
+    keys: list[tuple[dict[str, Any], str]] = []  # the tables on the way, with the key that was followed
+    for part in path:
+        if isinstance(held, dict) and isinstance(part, str):
+            keys.append((held, part))
+            held = held.get(part)
+        elif isinstance(held, list) and isinstance(part, int) and part < len(held):
+            held = held[part]
+    if keys:
+        keys[-1][0].pop(keys[-1][1], None)
 
 
 def named(document: Document, kind: str) -> dict[str, Any]:
@@ -107,10 +129,12 @@ def _explained(
 
 
 def _sentence(text: str, got: object) -> tuple[str, str]:
-    """A validator's own words; its last clause is the hint where it asks one."""
+    """A validator's own words, in the order in which they are told here; a question at their end is the hint."""
     told, _, hint = text.rpartition("; did you mean ")
     if told:
         return told, f"did you mean {hint}"
+    if found := _OTHER_ORDER.fullmatch(text):
+        return f"got {shown(got)}, expected {found[1]}{found[2]}", ""
     return (text if "got " in text else f"got {shown(got)}: {text}"), ""
 
 
