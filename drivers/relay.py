@@ -47,7 +47,7 @@ class Line(Protocol):
 
 REPLY_S = 0.5  # relay modules answer within 100 ms; a siren can't wait longer for its next try
 ReplyTime = Annotated[Duration, Field(gt=0, le=5.0, description="longest time the unit takes to answer")]
-UnitId = Annotated[int, Field(ge=1, le=247)]
+UnitId = Annotated[int, Field(ge=1, le=247, description="the module's Modbus unit id")]
 _WRITE = Exchange(request_bytes=8, reply_bytes=8)  # FC05, Modbus application protocol 1.1b3, 6.5
 
 

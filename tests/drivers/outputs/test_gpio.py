@@ -107,6 +107,25 @@ def test_pins_that_are_not_there_say_what_to_do_and_may_come(board, monkeypatch)
     asyncio.run(main())
 
 
+def test_errors_of_the_library_below_rpi_lgpio_are_not_present_too(tmp_path, monkeypatch):
+    (tmp_path / "lgpio.py").write_text("class error(Exception):\n    pass\n")
+    (tmp_path / "pi5_pins.py").write_text(
+        "import lgpio\n"
+        "BCM = 11\n"
+        "def setwarnings(on): pass\n"
+        "def setmode(mode): raise lgpio.error('can not open gpiochip')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("TOCSIN_GPIO_MODULE", "pi5_pins")
+
+    async def main():
+        async with output(pin=17, active_low=False) as switch:
+            with pytest.raises(NotPresent, match="can not open gpiochip"):
+                await switch.set(on=True)
+
+    asyncio.run(main())
+
+
 def test_here_without_a_pi_the_real_library_is_not_present(monkeypatch):
     monkeypatch.delenv("TOCSIN_GPIO_MODULE", raising=False)
     if Path("/proc/device-tree/model").exists():

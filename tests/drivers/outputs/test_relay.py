@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -95,6 +97,40 @@ def test_dead_man_pulse_falls_off_without_refresh_and_holds_with_it(wire):
     asyncio.run(main())
     pulses = {heard.pdu for heard in wire.heard if heard.pdu[1] == 0x02}
     assert pulses == {bytes.fromhex("05 0200 000A")}
+
+
+AGENT = """
+import asyncio, pathlib, sys
+from drivers.api import Limits
+from drivers.modbus import LineSection, open_line
+from drivers.relay import WaveshareRelayDriver as Driver
+
+async def main():
+    section = Driver.Section.model_validate({"channel": 1, "pulse": "1500 ms"})
+    async with open_line("actuators", LineSection(port=sys.argv[1])) as bus:
+        async with Driver().connect("siren", section, bus, Limits(60, 0, 9), pathlib.Path()) as switch:
+            while True:
+                await switch.set(on=True)
+                print("on", flush=True)
+                await asyncio.sleep(switch.refresh_s)
+
+asyncio.run(main())
+"""
+
+
+def test_killed_while_on_the_module_switches_off_by_itself(wire):
+    with subprocess.Popen([sys.executable, "-c", AGENT, str(wire.path)], stdout=subprocess.PIPE) as agent:
+        try:
+            for _ in range(5):
+                assert agent.stdout.readline() == b"on\n"
+            assert relay_of(wire).coil(0)
+        finally:
+            agent.kill()
+        killed_s = time.monotonic()
+    assert relay_of(wire).coil(0)
+    while relay_of(wire).coil(0):
+        assert time.monotonic() - killed_s < 1.7
+        time.sleep(0.02)
 
 
 def test_max_on_switches_the_real_relay_off(wire):
