@@ -155,8 +155,8 @@ def _pdu(message: ModbusPDU) -> bytes:
 # --- replies ----------------------------------------------------------------------------------------------------
 
 
-def _crc_ok(frame: bytes) -> bool:
-    return FramerRTU.check_CRC(frame[:-2], int.from_bytes(frame[-2:], "big"))
+def _crc_ok(frame: bytes | bytearray) -> bool:
+    return FramerRTU.check_CRC(bytes(frame[:-2]), int.from_bytes(frame[-2:], "big"))
 
 
 def rtu_reply(request: Request, data: bytes) -> bytes | None:
@@ -258,12 +258,12 @@ def tcp_frame(data: bytes | bytearray) -> tuple[int, int, bytes] | None:
     return transaction_id, unit_id, bytes(data[7 : 6 + length])
 
 
-def is_whole_rtu(data: bytes) -> bool:
+def is_whole_rtu(data: bytes | bytearray) -> bool:
     """Whether `data` is one frame with a good checksum: a late reply, not noise."""
     return len(data) >= 5 and _crc_ok(data)
 
 
-def is_whole_tcp(data: bytes) -> bool:
+def is_whole_tcp(data: bytes | bytearray) -> bool:
     """Whether `data` begins with a whole Modbus TCP frame."""
     try:
         return tcp_frame(data) is not None

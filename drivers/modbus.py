@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import statistics
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from drivers import frames
 from drivers.api import BadFrame, DriverError, Duration, NotPresent, Refused, Section, Timeout
-from drivers.frames import Misframed, Request, Table
-from drivers.wires import Outcome, SerialWire, TcpWire, Timing, Wire
+from drivers.frames import Request, Table
+from drivers.health import LineHealth, UnitHealth
+from drivers.serialwire import SerialWire
+from drivers.tcpwire import TcpWire
+from drivers.wires import Outcome, Timing, Wire
 
 _LOG = logging.getLogger(__name__)
 _MAX_WAITING = 64  # requests of each urgency; more means that nobody waits for answers any more
@@ -78,56 +80,6 @@ class LineSection(Section):
 
 
 @dataclass(slots=True)
-class UnitHealth:
-    """What one unit has done since the line was opened. Times in seconds."""
-
-    requests: int = 0
-    ok: int = 0
-    timeouts: int = 0
-    crc_errors: int = 0
-    wrong_unit: int = 0
-    wrong_function: int = 0
-    wrong_length: int = 0
-    other_faults: int = 0  # noise, echo, transaction ids, a stream out of step
-    exceptions: int = 0  # refusals: the unit lives
-    absent: int = 0  # not asked, since port or host were not there
-    late: int = 0  # frames that came after their time
-    failures_in_a_row: int = 0
-    last_answer_mono_ns: int | None = None
-    last_error: str = ""
-    last_s: float | None = None
-    answers_s: deque[float] = field(default_factory=lambda: deque(maxlen=256), repr=False)
-
-    @property
-    def median_s(self) -> float | None:
-        """Median of the last 256 answer times."""
-        return statistics.median(self.answers_s) if self.answers_s else None
-
-    @property
-    def p99_s(self) -> float | None:
-        """99th percentile of the last 256 answer times."""
-        return sorted(self.answers_s)[len(self.answers_s) * 99 // 100] if self.answers_s else None
-
-
-@dataclass(slots=True)
-class LineHealth:
-    """State of a line: open since, or closed since and why; what its units do; what waits."""
-
-    is_open: bool = False
-    since_mono_ns: int = 0
-    reason: str = "not used yet"
-    openings: int = 0
-    stray_bytes: int = 0  # that nobody waited for
-    waiting: int = 0
-    units: dict[int, UnitHealth] = field(default_factory=dict)
-
-
-_COUNTERS = {
-    "crc": "crc_errors", "unit": "wrong_unit", "function": "wrong_function", "length": "wrong_length",
-}  # fmt: skip
-
-
-@dataclass(slots=True)
 class _Manner:
     """How a unit wants to be spoken to."""
 
@@ -153,6 +105,7 @@ class ModbusLine:
         self.health = LineHealth(since_mono_ns=time.monotonic_ns())
         self._least_quiet_s = quiet_s
         self._manners: dict[int, _Manner] = {}
+        self._longest_s = section.timeout
         self._urgent: deque[_Job] = deque()
         self._polls: deque[_Job] = deque()
         self._current: _Job | None = None
@@ -185,6 +138,7 @@ class ModbusLine:
         if known:
             max_reply_s, gap_s = max(known.max_reply_s, max_reply_s), max(known.gap_s, gap_s)
         self._manners[unit_id] = _Manner(max_reply_s, gap_s)
+        self._longest_s = max(manner.max_reply_s for manner in self._manners.values())
 
     async def read(
         self,
@@ -253,7 +207,7 @@ class ModbusLine:
     # -- the queue ----------------------------------------------------------------------------------------------
 
     def _pump(self) -> None:
-        if self._busy:
+        if self._busy or not (self._urgent or self._polls):
             return
         now_s = asyncio.get_running_loop().time()
         job = self._next(self._urgent, now_s) or self._next(self._polls, now_s)
@@ -263,7 +217,7 @@ class ModbusLine:
         self._busy = True
         self._current = job
         self._last_unit_id = job.request.unit_id
-        self._wire.send(job.request, job.reply_s, self._quiet_s(job.reply_s))
+        self._wire.send(job.request, job.reply_s, max(self._longest_s, job.reply_s, self._least_quiet_s))
 
     def _next(self, waiting: deque[_Job], now_s: float) -> _Job | None:
         for _ in range(len(waiting)):
@@ -286,10 +240,6 @@ class ModbusLine:
         waiting = [self._manners[job.request.unit_id].ready_s for job in (*self._urgent, *self._polls)]
         if waiting:
             self._wake = asyncio.get_running_loop().call_at(max(now_s, min(waiting)), self._pump)
-
-    def _quiet_s(self, reply_s: float) -> float:
-        longest_s = max((manner.max_reply_s for manner in self._manners.values()), default=self.section.timeout)
-        return max(longest_s, reply_s, self._least_quiet_s)
 
     # -- news of the wire (`wires.Owner`) -----------------------------------------------------------------------
 
@@ -324,7 +274,8 @@ class ModbusLine:
         health = self.health
         if health.is_open or health.reason != reason:
             health.is_open, health.since_mono_ns, health.reason = False, time.monotonic_ns(), reason
-            _LOG.warning("line %s: closed: %s", self.name, reason)
+            if not self._stopped:
+                _LOG.warning("line %s: closed: %s", self.name, reason)
 
     def hung(self, reason: str) -> None:
         """The port's driver does not come back: nobody waits for it, and nothing is sent until it does."""
@@ -346,31 +297,13 @@ class ModbusLine:
 
     def _count(self, unit_id: int, outcome: Outcome) -> None:
         unit = self._unit(unit_id)
-        unit.requests += 1
+        silent = unit.failures_in_a_row >= _SILENT_AFTER
         self.health.waiting = len(self._urgent) + len(self._polls)
-        match outcome.error:
-            case None:
-                unit.ok += 1
-            case Refused():
-                unit.exceptions += 1
-            case Timeout():
-                unit.timeouts += 1
-            case Misframed(fault=fault):
-                counter = _COUNTERS.get(fault, "other_faults")
-                setattr(unit, counter, getattr(unit, counter) + 1)
-            case _:
-                unit.absent += 1
+        unit.count(outcome)
         if outcome.error is None or isinstance(outcome.error, Refused):
-            unit.last_s = outcome.elapsed_s
-            unit.answers_s.append(outcome.elapsed_s)
-            unit.last_answer_mono_ns = outcome.mono_ns
-            if unit.failures_in_a_row >= _SILENT_AFTER:
+            if silent:
                 _LOG.info("line %s: unit %d answers again", self.name, unit_id)
-            unit.failures_in_a_row = 0
-            return
-        unit.last_error = outcome.error.reason
-        unit.failures_in_a_row += 1
-        if unit.failures_in_a_row == _SILENT_AFTER and self.health.is_open:
+        elif unit.failures_in_a_row == _SILENT_AFTER and self.health.is_open:
             _LOG.warning("line %s: unit %d lost: %s", self.name, unit_id, outcome.error.reason)
 
     def _fail_waiting(self, error: DriverError) -> None:

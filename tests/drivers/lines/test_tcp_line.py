@@ -42,8 +42,6 @@ def test_reads_and_writes(tcp_line, run):
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.NOISE])
 def test_each_fault_is_told_and_gone_with_the_next_request(fault, tcp_line, run):
-    if tcp_line.framing == "rtu" and fault is Fault.TRANSACTION:
-        pytest.skip("RTU has no transaction ids")
     tcp_line.faults[3] = FaultPlan(script=[fault], late_s=0.09, split_s=0.01)
 
     async def check() -> None:
