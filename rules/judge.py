@@ -154,7 +154,7 @@ class Judge:
         self._inbox, self._values = tables.tab[windows.H_INBOX], tables.tab[windows.H_INBOX_VALUES]
         self._out = tables.tab[windows.H_OUT]
         self._room = max(len(ruleset.points), 1)
-        self._now = self._born = now_s  # `_born`: when nothing was known yet
+        self._now = self._born = float(now_s)  # `_born`: when nothing was known yet
         self._started = False
         for p, point in enumerate(ruleset.points):
             self._num[self._row_points + p * kernel.POINT_ROW + kernel.Q_GOOD_AT] = now_s
@@ -181,7 +181,7 @@ class Judge:
 
         Calling it more often with no readings never changes what comes out later.
         """
-        t = self._now = max(t_s, self._now)
+        t = self._now = max(float(t_s), self._now)
         changes: list[LevelChange] = [] if self._started else self._start()
         ints, values = self._ints, self._num
         while True:
@@ -327,7 +327,7 @@ class Judge:
         """Nothing is known yet, and staleness counts from now: an outage of ours is not the sensors'."""
         if self._started:
             raise RuntimeError("a judge takes over state before its first step; make a new one")
-        self._now = self._born = max(now_s, self._now)
+        self._now = self._born = max(float(now_s), self._now)
         for p, point in enumerate(self.ruleset.points):
             kernel.set_due(self._tab, self._num, p, windows.just_after(self._now + point.stale_after_s))
 

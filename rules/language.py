@@ -259,6 +259,10 @@ class _Checker:
         if node.literal and source.plain and not target.plain and target.text and target.text != "1":
             hint = f"write it with one, such as {node.value:g} {target.text}"
             raise self.wrong(f"{node.value:g} has no unit", node.span, hint)
+        if node.literal and source.offset and target.text in ("K", "kelvin"):
+            raise self.wrong(
+                f"{source.text} has another zero than {target.text}", node.span, f"write it in {target.text}"
+            )
         if node.literal and not target.offset:
             source = source.difference()
         try:
