@@ -41,7 +41,7 @@ def load_or_last_good(path: Path, state: Path) -> tuple[Site, str]:
     try:
         return load_site(path), ""
     except (ConfigErrors, OSError) as error:
-        good = load_good(state)
+        good = load_good(state / "site")
         if good is None:
             raise
         log.error("the site file can't be used, guarding goes on with the last good copy:\n%s", error)  # noqa: TRY400
@@ -94,7 +94,7 @@ def assemble(site_path: Path, places: Places) -> Guard:
     _recall(guard)
     if not fault:
         with suppress(OSError):  # a full or read-only disk stops no guarding; the journal tells of it
-            keep_good(site, places.state)
+            keep_good(site, places.state / "site")
     return guard
 
 

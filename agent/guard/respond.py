@@ -43,12 +43,17 @@ class _Held:
 
 
 class Responder:
-    """Turns annunciated levels into wants, one per output. The highest level wins an output, then the site's order."""
+    """Turns annunciated levels into wants, one per output. The highest level wins an output, then the site's order.
+
+    What is sounded warns of a rise; on the way down only states (a barrier, a lamp) follow the level, and the all-clear
+    tells people of the end.
+    """
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._ranks = {level: rank for rank, level in enumerate(site.levels, start=1)}
         self._heard: dict[str, tuple[int, int]] = {}  # alarm -> (level index, occurrence) that is annunciated
+        self._falling: set[str] = set()  # alarms that came down to their level: nothing new is sounded for them
         self._began_s: dict[str, float] = {}
         self._slots: dict[str, Mapping[str, Mapping[str, str]]] = {}
         self._held: dict[tuple[str, str], _Held] = {}  # (alarm, output)
@@ -90,6 +95,7 @@ class Responder:
         """What must survive a restart, as JSON: what was heard, and what is held until reset."""
         return {
             "heard": {alarm: list(level) for alarm, level in self._heard.items()},
+            "falling": sorted(self._falling),
             "held": [
                 [alarm, output, held.want.level] for (alarm, output), held in self._held.items() if not held.until_s
             ],
@@ -103,6 +109,7 @@ class Responder:
             if name in self._site.alarms:
                 self._heard[name] = (level, occurrence)
                 self._began_s[name] = at_s
+        self._falling = {name for name in saved["falling"] if name in self._heard}
         for name, output, level in saved["held"]:
             alarm = self._site.alarms.get(name)
             if alarm is None or output not in self._site.outputs:
@@ -124,15 +131,18 @@ class Responder:
             return
         if now is None:
             del self._heard[alarm.name]
+            self._falling.discard(alarm.name)
             if instance.level == 0:  # over, not merely withheld
                 self._begin_all_clear(alarm, instance.activations, at_s)
             return
         self._heard[alarm.name] = now
+        fell = before is not None and before[1] == now[1] and level < before[0]
+        (self._falling.add if fell else self._falling.discard)(alarm.name)
         self._began_s[alarm.name] = at_s
         self._clear = {k: h for k, h in self._clear.items() if k[0] != alarm.name}
         name = alarm.rule.levels[level - 1].level
         for action in self._actions(alarm, name):
-            if action.until != "clear":
+            if action.until != "clear" and not (fell and action.state is None):
                 until_s = None if action.until == "reset" else at_s + action.until
                 self._held[alarm.name, action.output] = _Held(
                     self._want(alarm, name, instance.activations, action), until_s
@@ -150,7 +160,8 @@ class Responder:
             alarm = self._site.alarms[name]
             level_name = alarm.rule.levels[level - 1].level
             for action in self._actions(alarm, level_name):
-                if action.until == "clear":
+                sounds = action.state is None
+                if action.until == "clear" and not (sounds and name in self._falling):
                     yield action.output, self._want(alarm, level_name, occurrence, action)
 
     @staticmethod

@@ -122,6 +122,19 @@ def test_rise_level_by_level_and_all_clear(town: Town) -> None:
     assert town.events() == ["raised", "rose", "fell", "returned"] or town.events() == ["raised", "rose", "returned"]
 
 
+def test_on_the_way_down_nothing_new_is_sounded_until_it_rises_again(town: Town) -> None:
+    town.hold(450, 1.0)
+    town.hold(200, 1.0)
+    assert town.core.book["flood"].level == 1
+    assert town.wanted("siren") is None
+    assert town.wanted("horn") is None, "residents are not woken to hear that it gets better"
+    town.hold(450, 1.0)
+    assert town.wanted("siren") is not None
+    town.hold(20, 1.0)
+    town.hold(200, 1.0)
+    assert town.wanted("horn").level == "yellow"  # type: ignore[union-attr]
+
+
 def test_the_record_of_a_raise_says_what_decided_it(town: Town) -> None:
     town.hold(200, 1.0)
     record = next(r for r in town.kept.records if r.kind == "alarm")
