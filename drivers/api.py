@@ -92,7 +92,7 @@ class Refused(DriverError):  # noqa: N818
 
 
 class NotPresent(DriverError):  # noqa: N818
-    """The port, host or pin is not there: nothing was sent. Lost in the middle of an exchange is a Timeout."""
+    """The port, host or pin is not there."""
 
 
 # --- sections of the site file --------------------------------------------------------------------------------

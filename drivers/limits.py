@@ -157,6 +157,7 @@ class LimitedSwitch(_Limited):
         self._writing = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._forcing: asyncio.Task[None] | None = None
+        self._failure = ""  # of the latest write
 
     @property
     def name(self) -> str:
@@ -171,20 +172,23 @@ class LimitedSwitch(_Limited):
     async def set(self, *, on: bool) -> None:
         """Write the state. Raises LimitReached without writing, Timeout after `WRITE_S`, or the switch's DriverError.
 
-        NotPresent and Refused say that nothing was carried out: they use up no start. After any other failure, or
-        when the caller is cancelled, the output counts as on until an off succeeds.
+        Refused says that nothing was carried out: it uses up no start. After any other failure, or when the caller is
+        cancelled, the output counts as on until an off succeeds: a port may go after the device has obeyed.
         """
         async with self._writing:
             before = self._governor.course
             if on:
-                self._governor.on(time.monotonic_ns())
+                self._begin()
                 self._arm()
             try:
                 await self._write(on=on)
-            except (NotPresent, Refused):
-                self._governor.course = before
+            except DriverError as error:
+                if isinstance(error, Refused):
+                    self._governor.course = before
+                self._failure = error.reason
                 raise
             else:
+                self._failure = ""
                 if not on:
                     self._governor.off(time.monotonic_ns())
             finally:
@@ -217,6 +221,14 @@ class LimitedSwitch(_Limited):
                     await self.set(on=False)
         finally:
             self._disarm()
+
+    def _begin(self) -> None:
+        try:
+            self._governor.on(time.monotonic_ns())
+        except LimitReached as refusal:
+            if refusal.again_s is None and self._failure:  # the limit is only a consequence
+                raise Timeout(f"{self._failure}; max_on is over and no off was confirmed") from refusal
+            raise
 
     async def _write(self, *, on: bool) -> None:
         within_s = WRITE_S

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from drivers.api import Limits, NotPresent, Refused, Timeout
+from drivers.api import DriverError, Limits, NotPresent, Refused, Timeout
 from drivers.limits import RETRY_S, WRITE_S, LimitedSwitch, LimitedVoice, LimitReached, limited
 
 LIMITS = Limits(max_on_s=30.0, min_off_s=5.0, max_starts_per_hour=3)
@@ -33,12 +33,12 @@ class Relay:
         mood = self.moods.pop(0) if self.moods else "ok"
         now_s = asyncio.get_running_loop().time()
         self.writes.append((now_s, on, mood))
-        if mood in ("ok", "reply lost", "hangs after"):
+        if mood in ("ok", "reply lost", "hangs after", "obeyed, then absent"):
             self.on = on
             self.carried.append((now_s, on, mood == "ok"))
         if mood.startswith("hangs"):
             await asyncio.Event().wait()
-        if mood == "absent":
+        if mood.endswith("absent"):
             raise NotPresent("no port")
         if mood == "refused":
             raise Refused("exception 2")
@@ -50,7 +50,9 @@ class Relay:
         return self.on
 
 
-MOODS = st.sampled_from(["ok", "ok", "ok", "lost", "reply lost", "absent", "refused", "hangs before", "hangs after"])
+MOODS = st.sampled_from(
+    ["ok", "ok", "ok", "lost", "reply lost", "absent", "obeyed, then absent", "refused", "hangs before", "hangs after"]
+)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("on"), st.just(0.0)),
@@ -178,13 +180,17 @@ def test_off_is_retried_until_written(jumping_loop):
     jumping_loop().run_on_own_clock(main())
 
 
-def test_dead_line_for_hours_uses_one_start_and_none_when_absent(jumping_loop):
+def test_dead_line_for_hours_uses_one_start_and_none_when_refused(jumping_loop):
     async def main():
-        for mood, starts in (("lost", 1), ("absent", 0)):
+        for mood, starts, error in (
+            ("lost", 1, Timeout),
+            ("absent", 1, (NotPresent, Timeout)),
+            ("refused", 0, Refused),
+        ):
             relay = Relay([mood] * 20_000)
             held = LimitedSwitch(relay, LIMITS)
             for _ in range(3000):
-                with pytest.raises((Timeout, NotPresent, Refused)):
+                with pytest.raises(error, match=r"no answer|no port|exception 2"):  # never only a limit
                     await held.set(on=True)
                 await asyncio.sleep(1)
             assert len(held.history()["starts_ns"]) == starts
@@ -196,6 +202,21 @@ def test_dead_line_for_hours_uses_one_start_and_none_when_absent(jumping_loop):
                     except LimitReached:
                         await asyncio.sleep(0.5)
             await held.close()
+
+    jumping_loop().run_on_own_clock(main())
+
+
+def test_a_port_that_goes_after_the_device_obeyed_does_not_lift_max_on(jumping_loop):
+    async def main():
+        relay = Relay(["obeyed, then absent", *["absent"] * 20])
+        held = LimitedSwitch(relay, LIMITS)
+        with pytest.raises(NotPresent):
+            await held.set(on=True)
+        await asyncio.sleep(29)
+        assert relay.on
+        await asyncio.sleep(25)  # nobody calls; the line comes back
+        assert not relay.on
+        await held.close()
 
     jumping_loop().run_on_own_clock(main())
 

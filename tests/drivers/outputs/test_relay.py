@@ -186,6 +186,26 @@ def test_wrong_echoes_refusals_and_silence_are_errors(wire, driver, section):
     asyncio.run(main())
 
 
+def test_adapter_pulled_after_the_relay_obeyed_still_ends_at_max_on(wire):
+    async def main():
+        limits = Limits(max_on_s=1.0, min_off_s=0.0, max_starts_per_hour=100)
+        async with connected(wire, COIL, limits, unit_id=1, coil=0, timeout="2 s") as switch:
+            wire.faults[1] = FaultPlan(script=[Fault.SILENT])
+            writing = asyncio.create_task(switch.set(on=True))
+            await asyncio.sleep(0.3)
+            assert relay_of(wire).coil(0)
+            await asyncio.to_thread(wire.unplug)
+            with pytest.raises(DriverError):
+                await writing
+            del wire.faults[1]
+            wire.replug()
+            async with asyncio.timeout(10):
+                while relay_of(wire).coil(0):  # noqa: ASYNC110 - a contact, nothing to wait on
+                    await asyncio.sleep(0.05)
+
+    asyncio.run(main())
+
+
 def test_absent_line_at_start_then_present(wire):
     wire.unplug()
 
@@ -199,7 +219,7 @@ def test_absent_line_at_start_then_present(wire):
                     try:
                         await switch.set(on=True)
                         break
-                    except NotPresent:
+                    except (NotPresent, Timeout):
                         await asyncio.sleep(0.1)
             assert relay_of(wire).coil(0)
 
