@@ -28,6 +28,7 @@ class Document:
         self.data: dict[str, Any] = {}
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
+        self.contents: dict[Path, bytes] = {}  # of the files read, the site file first
         self._texts: dict[Path, str] = {}
         self._places: dict[Path, Places] = {}
         self._origin: dict[KeyPath, Path] = {}
@@ -39,11 +40,6 @@ class Document:
         for file in self._included(includes):
             if (part := self._parse(file)) is not None:
                 self._merge(part, file)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The files read, the site file first."""
-        return tuple(self._texts)
 
     def collection(self, kind: str) -> dict[str, Any] | None:
         """The tables of `kind` by name, right or wrong; None where it is no table."""
@@ -111,6 +107,7 @@ class Document:
             self.errors.append(_syntax(file, text, error))
             return None
         self._texts[file] = text
+        self.contents[file] = raw
         return tree
 
     def _included(self, includes: object) -> list[Path]:

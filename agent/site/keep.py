@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .load import digest_of, is_built_in, load_site, map_files
@@ -66,11 +66,12 @@ def _is_loaded(site: Site, root: Path, draft: Path) -> bool:
     """Whether the files in `draft`, which mirror those below `root`, are those that `site` was made of."""
     maps = map_files(site.devices.values())
 
-    def kept(file: Path) -> Path:
-        return file if is_built_in(file) else draft / Path(os.path.abspath(file)).relative_to(root)  # noqa: PTH100
+    def kept(files: Iterable[Path]) -> dict[Path, bytes]:
+        places = (f if is_built_in(f) else draft / Path(os.path.abspath(f)).relative_to(root) for f in files)  # noqa: PTH100
+        return {place: place.read_bytes() for place in places}
 
-    read = [kept(file) for file in site.files if file not in maps]
-    return digest_of(read[0].parent, read, [kept(file) for file in maps]) == site.digest
+    read = kept(file for file in site.files if file not in maps)
+    return digest_of(next(iter(read)).parent, read, kept(maps)) == site.digest
 
 
 def load_good(directory: Path) -> Site | None:

@@ -83,7 +83,7 @@ def join_lines(
         if thing.bus is not None:
             _check_speed(document, (kind, thing.name), thing.description, thing.bus, sections[thing.bus])
     _check_units(document, devices, outputs)
-    _check_places(document, outputs)
+    _check_places(document, devices, outputs)
     buses = {}
     for name, section in sections.items():
         loads = [
@@ -140,19 +140,27 @@ def _check_units(document: Document, devices: list[DeviceConfig], outputs: list[
             document.warn(("output", output.name, "unit_id"), message)
 
 
-def _check_places(document: Document, outputs: list[OutputConfig]) -> None:
-    """Two outputs that name the same coil or pin would switch each other."""
+def _check_places(document: Document, devices: list[DeviceConfig], outputs: list[OutputConfig]) -> None:
+    """Two outputs on one coil or pin would switch each other, and an input there would fight an output."""
     seen: dict[tuple[object, ...], str] = {}
+    for device in devices:
+        for point in getattr(device.section, "point", {}).values():
+            if (pin := getattr(point, "pin", None)) is not None:
+                first = seen.setdefault(("pin", pin), f"device {device.name}")
+                if first != f"device {device.name}":
+                    document.error(("device", device.name), f"got pin {pin}, which {first} uses too, expected its own")
     for output in outputs:
-        values = output.section.model_dump()
-        place = tuple((key, values[key]) for key in ("unit_id", "coil", "channel", "pin", "chip") if key in values)
-        if not any(key in values for key in ("coil", "channel", "pin")):
+        section = output.section
+        kind = next((key for key in ("pin", "coil", "channel") if hasattr(section, key)), None)
+        if kind is None:
             continue
-        first = seen.setdefault((output.bus, output.driver_name, *place), output.name)
-        if first != output.name:
-            told = ", ".join(f"{key} {value}" for key, value in place)
-            message = f"got {told}, which output {first} switches too, expected a place of its own"
-            document.error(("output", output.name), message)
+        number, unit = getattr(section, kind), output.description.unit_id
+        place = ("pin", number) if kind == "pin" else (output.bus, unit, kind, number)
+        first = seen.setdefault(place, f"output {output.name}")
+        if first != f"output {output.name}":
+            told = f"{kind} {number}" if kind == "pin" else f"{kind} {number} of unit {unit} on bus {output.bus}"
+            message = f"got {told}, which {first} uses too, expected a place of its own"
+            document.error(("output", output.name, kind), message)
 
 
 def _check_load(document: Document, name: str, section: LineSection, loads: list[Load]) -> None:

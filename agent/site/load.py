@@ -63,8 +63,10 @@ def load_site(path: Path, *, home: Path | None = None) -> Site:
     warnings = tuple(document.in_order(document.warnings))
     if document.errors or ruleset is None:
         raise ConfigErrors(document.in_order(document.errors), warnings)
-    maps = map_files(devices.values())
-    files = (*document.files, *(file for file in maps if not is_built_in(file)))
+    maps = _map_contents(document, devices)
+    if document.errors:
+        raise ConfigErrors(document.in_order(document.errors), warnings)
+    files = (*document.contents, *(file for file in maps if not is_built_in(file)))
     return Site(
         id=given.id,
         name=title_of(document, ("site",), given.name, given.id, languages),
@@ -87,7 +89,7 @@ def load_site(path: Path, *, home: Path | None = None) -> Site:
         ruleset=ruleset,
         warnings=warnings,
         files=files,
-        digest=digest_of(document.path.parent, document.files, maps),
+        digest=digest_of(document.path.parent, document.contents, maps),
     )
 
 
@@ -99,6 +101,23 @@ def map_files(devices: Iterable[DeviceConfig]) -> tuple[Path, ...]:
         if isinstance(name, str):
             files.append(device.base / name if name.endswith(".toml") else _BUILT_IN_MAPS / f"{name}.toml")
     return tuple(dict.fromkeys(files))
+
+
+def digest_of(base: Path, files: Mapping[Path, bytes], maps: Mapping[Path, bytes]) -> str:
+    """Of names and contents, each with its length; names are relative to `base`, so that a copy has the same digest."""
+    total = hashlib.sha256()
+    named_contents = [(os.path.relpath(file, base), content) for file, content in files.items()]
+    for file, content in maps.items():
+        named_contents.append((f"map {file.name}" if is_built_in(file) else os.path.relpath(file, base), content))
+    for name, content in sorted(named_contents):
+        total.update(f"{name}\0{len(content)}\0".encode())
+        total.update(content)
+    return total.hexdigest()
+
+
+def is_built_in(file: Path) -> bool:
+    """Whether a register map came with the software."""
+    return file.resolve().is_relative_to(_BUILT_IN_MAPS)
 
 
 def _site_table(document: Document) -> SiteTable | None:
@@ -206,21 +225,17 @@ def _is_there(file: Path) -> bool:
         return False
 
 
-def is_built_in(file: Path) -> bool:
-    """Whether a register map came with the software."""
-    return file.resolve().is_relative_to(_BUILT_IN_MAPS)
-
-
-def digest_of(base: Path, files: Iterable[Path], maps: Iterable[Path]) -> str:
-    """Of names and contents, each with its length; names are relative, so that a copy has the same digest."""
-    total = hashlib.sha256()
-    named_files = [(os.path.relpath(file, base), file) for file in files]
-    named_files += [(f"map {file.name}" if is_built_in(file) else os.path.relpath(file, base), file) for file in maps]
-    for name, file in sorted(named_files):
-        content = file.read_bytes()
-        total.update(f"{name}\0{len(content)}\0".encode())
-        total.update(content)
-    return total.hexdigest()
+def _map_contents(document: Document, devices: Mapping[str, DeviceConfig]) -> dict[Path, bytes]:
+    contents = {}
+    for device in devices.values():
+        for file in map_files([device]):
+            try:
+                contents[file] = file.read_bytes()
+            except OSError as error:  # it was there a moment ago
+                document.error(
+                    ("device", device.name, "map"), f"got {file.name}, which can't be read: {error.strerror}"
+                )
+    return contents
 
 
 def _frozen(items: Mapping[str, Value]) -> Mapping[str, Value]:

@@ -53,10 +53,12 @@ def read_messages(around: Around) -> dict[str, Message]:
             continue
         check_message(document, (*path, "text"), table.text, around.languages)
         base = around.base(path)
-        recording = {language: base / file for language, file in table.recording.items()}
-        for language, file in recording.items():
-            if not _is_file(file):
-                message = f"got {shown(table.recording[language])}, which is not there: the text is spoken instead"
+        recording = {}
+        for language, name_of_file in table.recording.items():
+            if _is_file(base / name_of_file):
+                recording[language] = base / name_of_file
+            else:
+                message = f"got {shown(name_of_file)}, which is not there: the text is spoken instead"
                 document.warn((*path, "recording", language), message)
         text = {language: table.text.get(language, "") for language in around.languages}
         messages[name] = Message(name, MappingProxyType(text), MappingProxyType(recording), table.volume)

@@ -168,3 +168,30 @@ def test_every_single_value_of_another_type_is_borne(whole):
             whole.write_text("\n".join(spoilt), encoding="utf-8")
             refused += outcome(whole) is ConfigErrors
     assert refused > 200
+
+
+def test_two_things_on_one_pin_or_coil(edited):
+    pins = """
+[device.contacts]
+driver = "gpio-input"
+period = "1 s"
+[device.contacts.point.door]
+pin = 17
+active_low = true
+title = { zh = "门", en = "door" }
+[output.lamp]
+driver = "gpio"
+pin = 17
+active_low = false
+max_on = "1 min"
+min_off = "1 s"
+max_starts_per_hour = 60
+[uplink]
+"""
+    path = edited(("coil = 1", "coil = 0"), ("[uplink]\n", pins))
+    problems = [(problem.key, problem.message) for problem in told(path).problems]
+    taken = "which output roof-siren uses too, expected a place of its own"
+    assert problems == [
+        ("output.barrier.coil", f"got coil 0 of unit 1 on bus actuators, {taken}"),
+        ("output.lamp.pin", "got pin 17, which device contacts uses too, expected a place of its own"),
+    ]

@@ -27,6 +27,11 @@ def test_doubtful_things_are_told_with_their_place(edited, old, new, words):
     assert all(warning.severity == "warning" and warning.line > 1 for warning in site.warnings)
 
 
+def test_a_recording_that_is_not_there_is_left_out_so_that_the_text_is_spoken(edited):
+    site = load_site(edited(('volume = "60 %"', 'recording.zh = "absent.wav"')))
+    assert dict(site.messages["flood-clear"].recording) == {}
+
+
 def test_an_alarm_without_plan_and_a_plan_without_alarm(edited):
     path = edited(('plan = "gas"', 'hazard = "gas"'), file="rules.d/gas.toml")
     lines = [str(warning) for warning in load_site(path).warnings]
