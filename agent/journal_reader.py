@@ -202,6 +202,7 @@ class JournalReader:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S, isolation_level=None
         )
+        connection.text_factory = _lossy_text
         self._open[stream] = (connection, identity)
         return connection
 
@@ -210,6 +211,7 @@ class JournalReader:
             return []
         try:
             connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
+            connection.text_factory = _lossy_text
             try:
                 rows = connection.execute(sql, parameters).fetchall()
             finally:
@@ -223,3 +225,8 @@ class JournalReader:
     def _forget(self, stream: Stream) -> None:
         if stream in self._open:
             self._open.pop(stream)[0].close()
+
+
+def _lossy_text(data: bytes) -> str:
+    # A text with a flipped bit must come out, and fail its CRC, instead of failing the whole question.
+    return data.decode("utf-8", "replace")

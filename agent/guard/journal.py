@@ -213,11 +213,11 @@ class Journal:
             steps_at = time.monotonic() + self._commit_every_s
             while not self._closing:
                 due = time.monotonic() >= steps_at
-                writer.round(steps=due)
-                if due:
+                more = writer.round(steps=due)
+                if due and not more:
                     steps_at = time.monotonic() + self._commit_every_s
                 self._look(writer)
-                self._handover.wake.wait(TICK_S)
+                self._handover.wake.wait(0.0 if more else TICK_S)
                 self._handover.wake.clear()
             writer.close()
             self._look(writer)

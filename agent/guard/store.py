@@ -90,6 +90,8 @@ class Store:
         """Whether a transaction may be tried now; opens the file when that is due."""
         if self.state is not FileState.OK and time.monotonic() < self._retry_at:
             return False
+        if self.state is FileState.HELD and not self._written_back():
+            return False
         return self._connection is not None or self._open()
 
     def transact(self, work: Callable[[sqlite3.Connection], None]) -> bool:
@@ -160,8 +162,7 @@ class Store:
     def tend(self) -> None:
         """Try again what failed, notice a file that was deleted, write the log back once a minute."""
         if self.state is not FileState.OK:
-            if self.ready() and (self.state is not FileState.HELD or self._written_back()):
-                self.transact(self._probe)
+            self.transact(self._probe)
             return
         now = time.monotonic()
         if now < self._health_at:
@@ -189,10 +190,12 @@ class Store:
         self.state = FileState.CLOSED
 
     def _check_again(self) -> None:
-        if self._connection is not None:
-            try:
-                self._check(self._connection)
-            except (sqlite3.Error, Damage) as error:
+        # By another connection: this one has the pages in memory, and would not see what became of them on the disk.
+        try:
+            with contextlib.closing(sqlite3.connect(self.files.main, timeout=BUSY_S)) as connection:
+                self._check(connection)
+        except (sqlite3.Error, Damage) as error:
+            if state_of(error) is FileState.DAMAGED:
                 self._close()
                 self._failed(error)
 
@@ -225,6 +228,7 @@ class Store:
             log_was_there = self.files.log.exists()
             fresh = self.files.create()
             self._connection = sqlite3.connect(self.files.main, timeout=BUSY_S, isolation_level=None)
+            self._connection.text_factory = lambda data: data.decode("utf-8", "replace")
             self._prepare(self._connection, fresh=fresh)
             self.on_open(self._connection)
             self._number(self._connection, log_was_there=log_was_there)

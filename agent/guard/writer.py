@@ -27,6 +27,7 @@ from agent.records import Lane, Record, Stamp
 _RECORDS_AT_ONCE = 500
 _SAMPLES_AT_ONCE = 3000  # one batch: some 10 kB, and 3 ms of packing
 _BATCHES_AT_ONCE = 16
+_TURNS = 4  # transactions of a file in one round
 _RECENT = 2000  # records kept in memory, for a file that is lost with them
 _SPACE_S = 5.0
 _HIGH, _LOW = 0.95, 0.90  # of the quota: where pruning begins and ends
@@ -88,8 +89,12 @@ class Writer:
 
     # --- one round -----------------------------------------------------------------------------------------------
 
-    def round(self, *, steps: bool) -> None:
-        """Write what waits: records and states always, steps when they are due or an alarm wants its readings."""
+    def round(self, *, steps: bool) -> bool:
+        """Write what waits: records and states always, steps when they are due or an alarm wants its readings.
+
+        One round takes no more than a bounded amount, for a flood must not keep it from tending the files. True when
+        more is waiting for a file that takes it.
+        """
         self._promises += self._handover.take_promises()
         self._tell_losses()
         alarms = self.write_records()
@@ -100,23 +105,26 @@ class Writer:
         if alarms:
             self.critical.checkpoint()
         self._keep_room()
-        if self._promises and not (self._entries or self._blobs or self._anchors):
+        done = not (self._entries or self._blobs or self._anchors or self._handover.records)
+        if done:
             for promise in self._promises:
                 with suppress(InvalidStateError):  # cancelled
                     promise.set_result(None)
             self._promises.clear()
+        more_steps = steps and self._handover.steps > 0 and self.telemetry.state is FileState.OK
+        return more_steps or (not done and self.critical.state is FileState.OK)
 
     def write_records(self) -> bool:
-        """Write all records, states and anchors. True when alarms were among what became durable."""
+        """Write records, states and anchors. True when alarms were among what became durable."""
         alarms = False
-        while True:
+        for _ in range(_TURNS):
             self._entries += self._handover.take_records(_RECORDS_AT_ONCE - len(self._entries))
             self._take_state()
             if not (self._entries or self._blobs or self._anchors):
-                return alarms
+                break
             doubtful = self.critical.doubtful
             if not self._try(self.critical, self._put_records):
-                return alarms
+                break
             if doubtful:
                 self.critical.checkpoint()  # after a failed fsync only a fresh write of the pages is sure to arrive
             alarms = alarms or any(entry.record.lane is Lane.ALARM for entry in self._entries)
@@ -124,10 +132,13 @@ class Writer:
             self._entries.clear()
             self._blobs.clear()
             self._anchors.clear()
+        return alarms
 
     def write_steps(self) -> None:
-        """Write all steps, in batches."""
-        while self.telemetry.ready():
+        """Write steps, in batches."""
+        for _ in range(_TURNS):
+            if not self.telemetry.ready():
+                return
             while len(self._batches) < _BATCHES_AT_ONCE and (taken := self._handover.take_steps(_SAMPLES_AT_ONCE)):
                 self._pack(taken)
             if not self._batches or not self._try(self.telemetry, self._put_steps):
@@ -137,7 +148,8 @@ class Writer:
 
     def close(self) -> None:
         """Write what is left and close both files."""
-        self.round(steps=True)
+        while self.round(steps=True):
+            pass
         self.telemetry.close()
         self.critical.close()
 
