@@ -199,7 +199,7 @@ def test_dead_line_for_hours_uses_one_start_and_none_when_refused(jumping_loop):
                 while not relay.on:
                     try:
                         await held.set(on=True)
-                    except LimitReached:
+                    except DriverError:
                         await asyncio.sleep(0.5)
             await held.close()
 
