@@ -31,6 +31,7 @@ class UnitHealth:
     absent: int = 0  # not asked, since port or host were not there
     late: int = 0  # frames that came after their time
     failures_in_a_row: int = 0
+    occupied_s: float = 0.0  # of the line's time, the quiet after failures included
     last_answer_mono_ns: int | None = None
     last_error: str = ""
     last_s: float | None = None

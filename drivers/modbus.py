@@ -21,7 +21,7 @@ from drivers.serialwire import SerialWire
 from drivers.tcpwire import TcpWire
 from drivers.wires import Outcome, Timing, Wire
 
-_LOG = logging.getLogger(__name__)
+_LOG = logging.getLogger("tocsin.line")
 _MAX_WAITING = 64  # requests of each urgency; more means that nobody waits for answers any more
 _MAX_WAIT_S = 30.0  # in the queue
 _SILENT_AFTER = 3  # failures in a row until a unit is logged as lost
@@ -110,6 +110,7 @@ class ModbusLine:
         self._polls: deque[_Job] = deque()
         self._current: _Job | None = None
         self._last_unit_id = 0
+        self._sent_s = 0.0
         self._busy = False
         self._hangs = False
         self._stopped = False
@@ -217,6 +218,7 @@ class ModbusLine:
         self._busy = True
         self._current = job
         self._last_unit_id = job.request.unit_id
+        self._sent_s = now_s
         self._wire.send(job.request, job.reply_s, max(self._longest_s, job.reply_s, self._least_quiet_s))
 
     def _next(self, waiting: deque[_Job], now_s: float) -> _Job | None:
@@ -257,6 +259,7 @@ class ModbusLine:
 
     def free(self) -> None:
         """The wire can take the next request."""
+        self._unit(self._last_unit_id).occupied_s += asyncio.get_running_loop().time() - self._sent_s
         self._busy = self._stopped
         self._hangs = False
         self._pump()

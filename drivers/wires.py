@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -10,6 +11,11 @@ from drivers.api import BadFrame, DriverError, Timeout
 from drivers.frames import Request
 
 BACK_OFF_S = 0.2  # first wait before a port or host is tried again; doubles
+_REASONS = {
+    errno.EAGAIN: "another program holds the port",
+    errno.EBUSY: "another program holds the port",
+    errno.EACCES: "permission denied; the user must be in the group that owns the port, often dialout",
+}
 MAX_BYTES = 1024  # of one reply with everything around it; more is babble
 
 
@@ -73,5 +79,5 @@ def needs_quiet(error: DriverError | None) -> bool:
 def reason_of(error: Exception) -> str:
     """An error of the operating system in a few words."""
     if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno).lower()
+        return _REASONS.get(error.errno) or os.strerror(error.errno).lower()
     return str(error).lower() or type(error).__name__

@@ -28,7 +28,8 @@ from hil.faults import Fault, FaultPlan
 from hil.line import VirtualLine
 
 _COUNT = 10  # registers a request
-_SECONDS = 4.0  # of each serial measurement
+_SECONDS = 1.5  # of each serial measurement
+_ROUNDS = 3  # the best counts: other work on the machine must not decide
 _SHARES = {9600: 0.98, 19200: 0.97, 115200: 0.93}
 _CONNECTIONS = 20
 _REQUESTS = 1500  # on each connection
@@ -92,13 +93,16 @@ def _peer(target: Callable[..., None], *arguments: object) -> Iterator[Any]:
 
 
 async def _paced(ask: Callable[[], Awaitable[None]], seconds: float) -> tuple[int, float, float]:
-    """Requests, wall and CPU seconds of asking again and again."""
+    """Requests, wall and CPU seconds of the best round of asking again and again."""
     await ask()
-    requests, wall_s, cpu_s = 0, time.monotonic(), time.process_time()
-    while time.monotonic() - wall_s < seconds:
-        await ask()
-        requests += 1
-    return requests, time.monotonic() - wall_s, time.process_time() - cpu_s
+    rounds = []
+    for _ in range(_ROUNDS):
+        requests, wall_s, cpu_s = 0, time.monotonic(), time.process_time()
+        while time.monotonic() - wall_s < seconds:
+            await ask()
+            requests += 1
+        rounds.append((requests, time.monotonic() - wall_s, time.process_time() - cpu_s))
+    return max(rounds, key=lambda one: one[0] / one[1])
 
 
 async def _ours_serial(path: str, baudrate: int) -> tuple[int, float, float]:
@@ -196,8 +200,7 @@ async def _pymodbus_tcp(port: int) -> float:
 def _tcp_rows() -> Iterator[dict[str, Any]]:
     with _peer(_tcp_peer) as pipe:
         port = pipe.recv()
-        # Alternating, best of three: other work on the machine must not decide.
-        rates = [(asyncio.run(_ours_tcp(port)), asyncio.run(_pymodbus_tcp(port))) for _ in range(3)]
+        rates = [(asyncio.run(_ours_tcp(port)), asyncio.run(_pymodbus_tcp(port))) for _ in range(_ROUNDS)]
         pipe.send("stop")
     ours, theirs = max(rate for rate, _ in rates), max(rate for _, rate in rates)
     yield _row(f"TCP requests over {_CONNECTIONS} units, tocsin", ours, "1/s", "")

@@ -303,6 +303,29 @@ def test_an_absent_port_is_told_at_each_request_and_logged_once(tmp_path: Path, 
     assert len([record for record in caplog.records if "closed" in record.message]) == 1
 
 
+def test_two_masters_on_one_port(serial_line, run):
+    async def check() -> None:
+        async with opened(serial_line) as line, opened(serial_line) as other:
+            await line.read("holding", 3, 0, 1)
+            with pytest.raises(NotPresent, match="another program holds the port"):
+                await other.read("holding", 3, 0, 1)
+            assert await line.read("holding", 3, 0, 1) == [3]
+
+    run(check())
+
+
+def test_the_time_a_unit_takes_counts_the_quiet_after_its_failures(serial_line, run):
+    async def check() -> None:
+        async with opened(serial_line, quiet_s=0.2) as line:
+            with pytest.raises(Timeout):
+                await line.read("holding", 9, 0, 1)
+            await line.read("holding", 3, 0, 1)
+            assert line.health.units[9].occupied_s > 0.2
+            assert line.health.units[3].occupied_s < 0.1
+
+    run(check())
+
+
 def test_a_closed_line_tells_who_still_waits(serial_line, run):
     async def check() -> None:
         async with opened(serial_line, timeout="200 ms") as line:
