@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from agent.journal_reader import StepRow
 from agent.link.ledger import Ledger
 from agent.link.messages import reading_message, record_message
 from agent.link.ranges import Range, Ranges
-from agent.link.source import RECORDS, STEPS, Source, dated
+from agent.link.source import RECORDS, STEPS, Source, StepRow, dated, steps_of
 from agent.link.topics import Topic
 from agent.records import Lane, Record
 
 _PAGE = 500  # rows of the journal at once
+_BATCHES = 4  # of steps at once: the journal packs up to some hundred steps into one
 _PAGES = 4  # per look: a long backlog is walked through between sends, not before them
 _REOPENED = 5000  # numbers that one question may have sent again
 _HELD = 2000  # records kept in memory between finding and sending
@@ -222,13 +222,12 @@ class StepLanes:
             return found, at
         last = min(last, self._source.newest(STEPS))
         while at < last and found.count() < _REOPENED:
-            rows = self._source.steps(self.epoch, at, _PAGE)
-            if not rows:
+            batches = self._source.batches(self.epoch, at, _BATCHES)
+            if not batches:
                 break
-            for row in rows:
-                if row.seq <= last:
-                    found.add(row.seq, row.seq)
-            at = min(rows[-1].seq, last)
+            for batch in batches:
+                found.add(max(first, batch.first_seq), min(last, batch.seq))
+            at = min(batches[-1].seq, last)
         for begin, end in found:
             self._ledger.reopen(self.epoch, begin, end)
             self.again(begin, end)
@@ -239,16 +238,16 @@ class StepLanes:
         epoch = self.epoch
         if epoch is None:
             return None, False
-        rows = self._source.steps(epoch, self._live_after, _STEPS)
+        rows = self._read(epoch, self._live_after)
         if not rows:
             return None, False
-        stamp = rows[0].step.stamp
+        stamp = rows[0].stamp
         if stamp.boot_id == boot_id and mono_ns - stamp.mono_ns > self._live_ns:
             self._to_backlog(epoch)
             return None, False
         batch = self._batch_of(rows)
         first, self._live_after = self._live_after + 1, batch[-1].seq
-        return self._parcel(Way.LIVE, epoch, batch, first), len(batch) < len(rows) or len(rows) == _STEPS
+        return self._parcel(Way.LIVE, epoch, batch, first), len(batch) < len(rows)
 
     def take_backlog(self) -> Parcel | None:
         """The oldest batch that is owed."""
@@ -263,7 +262,7 @@ class StepLanes:
             while self._page and self._page[0].seq < first:
                 self._page.popleft()
             if not self._page or self._page[0].seq > last:
-                self._page = deque(self._source.steps(epoch, first - 1, _PAGE * _PAGES))
+                self._page = deque(self._read(epoch, first - 1))
             if not self._page:
                 return None  # the journal can't be read just now
             if self._page[0].seq > last:  # pruned
@@ -280,16 +279,20 @@ class StepLanes:
             self.owed.add(first, last)
         self._live_after = max(self._live_after, newest)
 
+    def _read(self, epoch: str, after_seq: int) -> list[StepRow]:
+        return [row for batch in self._source.batches(epoch, after_seq, _BATCHES) for row in steps_of(batch, after_seq)]
+
     def _batch_of(self, rows: Sequence[StepRow]) -> Sequence[StepRow]:
         # As many from the front as fit one message: one boot, one catalogue, one offset of the wall clock.
-        stamp, points = rows[0].step.stamp, rows[0].points
+        stamp, points = rows[0].stamp, rows[0].points
         offset_ns = stamp.wall_ns - stamp.mono_ns
         readings = 0
         for count, row in enumerate(rows):
-            at = row.step.stamp
-            readings += len(row.step.samples)
+            at = row.stamp
+            readings += len(row.columns)
             if count and (
                 readings > self._batch
+                or count == _STEPS
                 or at.boot_id != stamp.boot_id
                 or at.clock != stamp.clock
                 or abs(at.wall_ns - at.mono_ns - offset_ns) > _OFFSET_NS
@@ -304,10 +307,10 @@ class StepLanes:
         absent: list[Range] = []
         if last - first + 1 != len(batch):
             absent = Ranges((row.seq, row.seq) for row in batch).missing(first, last)
-        stamp = batch[0].step.stamp
+        stamp = batch[0].stamp
         stamp = dated(stamp, self._source.anchors() if stamp.clock != "trusted" else ())
         payload = reading_message(
             self._site, (epoch, first, last), batch, stamp, replay=way is Way.BACKLOG, absent=absent
         )
-        readings = sum(len(row.step.samples) for row in batch)
+        readings = sum(len(row.columns) for row in batch)
         return Parcel(way, epoch, first, last, Topic.READING, payload, readings=readings)

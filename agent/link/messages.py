@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from agent.journal_reader import StepRow
-from agent.link.source import iso
+from agent.link.source import StepRow, iso
 from agent.records import SCHEMA_VERSION, ClockTrust, Record, Stamp
 
 LIMIT_BYTES = 256 * 1024  # of anything that comes in, and of an answer
@@ -216,12 +215,6 @@ def finite(value: Any) -> Any:
     return value
 
 
-def _number(value: float) -> str:
-    if value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    return f"{value:.9g}" if isfinite(value) else "null"
-
-
 def reading_message(
     site: str,
     numbers: tuple[str, int, int],
@@ -239,16 +232,13 @@ def reading_message(
     sets: dict[tuple[int, ...], int] = {}
     lines: list[str] = []
     quality: list[tuple[int, int, int]] = []
-    base_ns, before_ms = rows[0].step.stamp.mono_ns, 0
+    base_ns, before_ms = rows[0].stamp.mono_ns, 0
     for index, row in enumerate(rows):
-        samples = row.step.samples
-        columns = tuple([sample.point for sample in samples])
-        which = sets.setdefault(columns, len(sets))
-        now_ms = (row.step.stamp.mono_ns - base_ns) // 1_000_000
-        values = ",".join([_number(sample.value) for sample in samples])
-        lines.append(f"[{which},{now_ms - before_ms},{values}]" if values else f"[{which},{now_ms - before_ms}]")
+        which = sets.setdefault(row.columns, len(sets))
+        now_ms = (row.stamp.mono_ns - base_ns) // 1_000_000
+        lines.append(f"[{','.join([str(which), str(now_ms - before_ms), *row.values])}]")
         before_ms = now_ms
-        quality += [(index, place, sample.quality) for place, sample in enumerate(samples) if sample.quality]
+        quality += [(index, place, code) for place, code in row.qualities]
     for columns in sets:
         for column in columns:
             points.setdefault(column, len(points))

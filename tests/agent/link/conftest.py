@@ -18,7 +18,8 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from agent.journal_reader import StepRow
+from agent.blobs import pack_steps, unpack_columns
+from agent.journal_reader import BatchRow
 from agent.link.ledger import Ledger
 from agent.link.sender import Link
 from agent.link.settings import UplinkSettings
@@ -36,7 +37,7 @@ class PaperJournal:
         self.boot = boot
         self.epochs = {RECORDS: "rec0", STEPS: "step0"}
         self.rows: list[tuple[int, Record]] = []
-        self.step_rows: list[StepRow] = []
+        self.step_rows: list[BatchRow] = []
         self.known: list[Stamp] = []
         self.damaged = set()
         self._lock = threading.Lock()
@@ -54,7 +55,8 @@ class PaperJournal:
         with self._lock:
             seq = (self.step_rows[-1].seq if self.step_rows else 0) + 1
             samples = [SampleRow(i, v, quality) for i, v in enumerate(values)]
-            self.step_rows.append(StepRow(seq, Step(stamp or self.stamp(), 0.0, samples), tuple(points)))
+            columns = unpack_columns(pack_steps([Step(stamp or self.stamp(), 0.0, samples)]))
+            self.step_rows.append(BatchRow(seq, seq, self.boot, tuple(points), columns))
         return seq
 
     # the seam
@@ -74,10 +76,10 @@ class PaperJournal:
             first -= 1
         return [row for row in self.rows[first : first + limit + 50] if row[0] > after_seq][:limit]
 
-    def steps(self, epoch, after_seq, limit):
+    def batches(self, epoch, after_seq, limit):
         if epoch != self.epochs[STEPS]:
             return []
-        return [row for row in self.step_rows[max(0, after_seq - 50) :] if row.seq > after_seq][:limit]
+        return [row for row in self.step_rows[max(0, after_seq - 50) :] if row.seq > after_seq][: 100 * limit]
 
     def anchors(self):
         return self.known
