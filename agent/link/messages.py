@@ -220,9 +220,9 @@ def reading_message(
     numbers: tuple[str, int, int],
     rows: Sequence[StepRow],
     stamp: Stamp,
-    absent: Sequence[tuple[int, int]],
     *,
     replay: bool,
+    absent: Sequence[tuple[int, int]] = (),
 ) -> bytes:
     """A batch of steps of one boot and one catalogue. `numbers`: epoch, from, to; `stamp` dates the first step.
 
