@@ -23,6 +23,7 @@ STATE = click.option(
     type=click.Path(path_type=Path),
     help="Where the journal is kept. Default: $STATE_DIRECTORY (systemd), else ~/.local/state/tocsin.",
 )
+NO_JIT = click.option("--no-jit", is_flag=True, help="Judge with plain Python only; saves 100 MB of memory.")
 SOCKET = click.option(
     "--socket",
     type=click.Path(path_type=Path),
@@ -62,22 +63,22 @@ def main() -> None:
 
 @main.command()
 @SITE
-@click.option(
-    "--state", type=click.Path(path_type=Path), help="Where the journal is kept. Default: see `tocsin run -h`."
-)
+@STATE
 @SOCKET
-def run(site: Path, state: Path | None, socket: Path | None) -> None:
+@NO_JIT
+def run(site: Path, state: Path | None, socket: Path | None, no_jit: bool) -> None:
     """Guard SITE until stopped; with an [uplink], the link runs as a child."""
-    _guard(site, state, socket, with_link=True)
+    _guard(site, state, socket, with_link=True, jit=not no_jit)
 
 
 @main.command()
 @SITE
 @STATE
 @SOCKET
-def guard(site: Path, state: Path | None, socket: Path | None) -> None:
+@NO_JIT
+def guard(site: Path, state: Path | None, socket: Path | None, no_jit: bool) -> None:
     """As `run`, but without the link: for systemd, where it is a service of its own."""
-    _guard(site, state, socket, with_link=False)
+    _guard(site, state, socket, with_link=False, jit=not no_jit)
 
 
 @main.command()
@@ -92,7 +93,7 @@ def link(site: Path, state: Path | None, socket: Path | None) -> None:
     sys.exit(link_main([str(site), "--state", str(state), "--socket", str(socket)]))
 
 
-def _guard(site: Path, state: Path | None, socket: Path | None, *, with_link: bool) -> None:
+def _guard(site: Path, state: Path | None, socket: Path | None, *, with_link: bool, jit: bool) -> None:
     from agent.config import ConfigErrors
     from agent.guard.assemble import Places, assemble
     from agent.guard.run import run as run_guard
@@ -109,7 +110,7 @@ def _guard(site: Path, state: Path | None, socket: Path | None, *, with_link: bo
     except OSError as error:
         click.echo(f"{site}: {error.strerror}", err=True)
         sys.exit(2)
-    asyncio.run(run_guard(assembled, with_link=with_link))
+    asyncio.run(run_guard(assembled, with_link=with_link, jit=jit))
 
 
 def _state(given: Path | None) -> Path:

@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
@@ -28,14 +29,14 @@ TICK_LONGEST_S = 1.0
 CLOSE_S = 5.0
 
 
-async def run(guard: Guard, *, with_link: bool) -> None:
+async def run(guard: Guard, *, with_link: bool, jit: bool = True) -> None:
     """Guard until SIGTERM or SIGINT. A bug in the core ends the process: its restart is quicker than its repair."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     site, core = guard.site, guard.core
     guard.speech.report = lambda reason: core.other_fault("speech", reason, time.monotonic_ns())
-    guard.journal.on_fault = partial(loop.call_soon_threadsafe, partial(_journal_fault, guard))
+    guard.journal.on_fault = lambda *told: _soon(loop, partial(_journal_fault, guard, *told))
     guard.journal.catalogue(list(site.points))
     async with AsyncExitStack() as stack:
         for bus in site.buses.values():
@@ -52,7 +53,7 @@ async def run(guard: Guard, *, with_link: bool) -> None:
                 *(annunciator.run() for annunciator in guard.annunciators.values()),
                 _tick(guard, steps),
                 _look_at_clock(guard),
-                _compile(guard),
+                *([_compile(guard)] if jit else []),
                 control.run(),
                 watch(parts),
                 *([_link_child(guard)] if with_link and site.uplink is not None else []),
@@ -68,6 +69,11 @@ async def run(guard: Guard, *, with_link: bool) -> None:
     core.event("stop", {"reason": "asked to"}, time.monotonic_ns())
     guard.builder.close()
     guard.journal.close(CLOSE_S)
+
+
+def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """From another thread: have the loop call it."""
+    loop.call_soon_threadsafe(call)
 
 
 def _make_pollers(guard: Guard) -> None:

@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -126,7 +126,7 @@ class Wire:
 class Stage:
     """The two wires and the agent between them."""
 
-    def __init__(self, directory: Path, *, uplink: str = "", environment: dict[str, str] | None = None) -> None:
+    def __init__(self, directory: Path, *, uplink: str = "", options: Sequence[str] = ()) -> None:
         self.directory, self.state = directory, directory / "state"
         self.level_mm, self.coil = 100, 0
         self._high_s = 0.0  # when the first reply above the limit was out
@@ -140,7 +140,8 @@ class Stage:
         (directory / "level.toml").write_text(MAP, encoding="utf-8")
         (directory / "site.toml").write_text(SITE.format(directory=directory, uplink=uplink), encoding="utf-8")
         command = [sys.executable, "-m", "agent.cli", "run", str(directory / "site.toml"), "--state", str(self.state)]
-        self.agent = Child("agent", command, directory / "agent.log", environment)
+        self.agent = Child("agent", [*command, *options], directory / "agent.log")
+        self.first_judged_s = 0.0  # monotonic
 
     def __enter__(self) -> Self:
         self.agent.__enter__()
@@ -159,8 +160,9 @@ class Stage:
             with contextlib.suppress(NoAnswer):
                 status = self.status()
                 if status["points"]["pit.level"]["value"] is not None:
+                    self.first_judged_s = time.monotonic()
                     return status
-            time.sleep(0.05)
+            time.sleep(0.01)
         raise RuntimeError(f"the agent does not judge:\n{self.agent.last_words}")
 
     def status(self) -> dict[str, Any]:
@@ -191,7 +193,7 @@ class Stage:
             self._high_s = at_s
 
     def _written(self, request: Request, at_s: float) -> None:
-        if not request.reads and request.decode(request.encode()).values_written[0] and self._high_s and not self.coil:
+        if not request.reads and request.written[0] and self._high_s and not self.coil:
             self.delays_s.append(at_s - self._high_s)
 
     def _actuate(self, request: Request) -> bytes:
