@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,11 +39,11 @@ class Tally:
     alarms: dict[str, list[str]] = field(default_factory=dict)  # name -> levels reached, in order
     outputs: dict[str, OutputTally] = field(default_factory=dict)
     cleared: set[str] = field(default_factory=set)
-    records: int = 0
+    lanes: Counter[str] = field(default_factory=Counter)
 
     def take(self, record: Record) -> None:
         """Count one record."""
-        self.records += 1
+        self.lanes[record["lane"]] += 1
         body = record["body"]
         if record["kind"] == "alarm" and body["level"] != body["previous_level"]:
             self._moved(body)
@@ -145,12 +146,13 @@ def _output(body: Record) -> list[Line]:
     name = body["output"]
     match body["event"]:
         case "written":
-            return [Line("OUTPUT", f"{name} on{_after(body, 'written')}", "cyan")]
+            return [Line("OUTPUT", f"{name} {'on' if 'on' in body else 'speaks'}{_after(body, 'written')}", "cyan")]
+        case "confirmed" if "point" not in body:
+            proof = "reads back on" if "read_back" in body else "has spoken to the end"
+            return [Line("PROVEN", f"{name} {proof}{_after(body, 'confirmed')}", "bold green")]
         case "confirmed":
-            evidence = (
-                f" by {body['point']} = {number(body.get('value'), body.get('unit', ''))}" if "point" in body else ""
-            )
-            return [Line("PROVEN", f"{name} sounds{evidence}{_after(body, 'confirmed')}", "bold green")]
+            evidence = f"{body['point']} = {number(body.get('value'), body.get('unit', ''))}"
+            return [Line("PROVEN", f"{name} sounds by {evidence}{_after(body, 'confirmed')}", "bold green")]
         case "off":
             return [Line("OUTPUT", f"{name} off", "cyan")]
         case "fault":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -70,6 +71,23 @@ class Child:
         return process.returncode
 
 
+def end_strays(mark: str) -> list[str]:
+    """End every process that names `mark`, a directory of ours, among its arguments; their command lines.
+
+    For children of children that were killed before they could end their own.
+    """
+    ended = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if mark in words and int(entry.name) != os.getpid():
+                os.kill(int(entry.name), signal.SIGKILL)
+                ended.append(words)
+        except (OSError, ValueError):
+            continue  # it ended by itself meanwhile
+    return ended
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -82,7 +100,9 @@ def mosquitto(directory: Path, port: int) -> Child | None:
     if program is None:
         return None
     configuration = directory / "mosquitto.conf"
-    configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
+    # As ourselves: a broker that changes its user is no longer told when we die.
+    user = pwd.getpwuid(os.getuid()).pw_name
+    configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nuser {user}\n")
     return Child("mosquitto", [program, "-c", str(configuration)], directory / "mosquitto.log")
 
 

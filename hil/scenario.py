@@ -2,7 +2,8 @@
 
 title = { zh = "...", en = "..." }
 duration = "3 h"
-speed = 180                      # seconds of the story in one real second: three hours in a minute
+    speed = 180                      # seconds of the story in one real second: three hours in a minute
+    proves = true                    # false where the siren is dead, so that a run without proof is as expected
 [series]                         # straight lines between the points, held before the first and after the last
 "underpass.level_mm" = [["0 min", 20], ["40 min", 180]]
 [[event]]
@@ -27,6 +28,7 @@ from typing import Any, Self
 
 from drivers.api import duration
 from hil.faults import Fault, FaultPlan
+from hil.line import VirtualLine
 from hil.rig import Rig, put
 
 _STEP_S = 0.1  # real seconds between two settings of the physical values
@@ -79,6 +81,7 @@ class Scenario:
     speed: float
     curves: dict[str, Curve]
     events: tuple[Event, ...]
+    proves: bool = True  # whether the siren is expected to be proved; false for stories in which it is dead
 
     @classmethod
     def load(cls, path: str | Path) -> Scenario:
@@ -98,7 +101,8 @@ class Scenario:
         speed = float(tree.get("speed", 1))
         if speed <= 0:
             raise ValueError(f"speed must be above 0; got {speed:g}")
-        return cls(tree.get("title", {}), duration(tree["duration"]), speed, curves, tuple(events))
+        proves = bool(tree.get("proves", True))
+        return cls(tree.get("title", {}), duration(tree["duration"]), speed, curves, tuple(events), proves)
 
     @property
     def real_s(self) -> float:
@@ -173,12 +177,19 @@ class Player:
         if event.unplug:
             self.rig.lines[event.unplug].unplug()
         if event.plug:
-            self.rig.lines[event.plug].replug()
+            self._plug(event.plug)
         for name, value in event.set.items():
             thing, _, attribute = name.rpartition(".")
             put(self.rig.thing(thing), attribute, value)
         if event.say:
             self._told(event)
+
+    def _plug(self, name: str) -> None:
+        line = self.rig.lines[name]
+        if isinstance(line, VirtualLine):
+            line.replug(new_name=True)  # as the kernel does: the next free ttyUSB number
+        else:
+            line.replug()
 
     def _run(self) -> None:
         while not self._stop.wait(_STEP_S):

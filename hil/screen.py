@@ -16,8 +16,9 @@ from rich.text import Text
 
 from hil.events import COLOURS, Line, number, title
 
-_BAR = 34
-_KEPT_LINES = 12
+_WIDE = 130  # columns from which values and outputs stand side by side
+_BAR_WIDE, _BAR_NARROW = 34, 20
+_KEPT_LINES = 30
 _STATUS = {"protected": "green", "degraded": "yellow", "blind": "bold red"}
 
 
@@ -31,14 +32,14 @@ class Gauge:
     factor: float = 1.0
     marks: Mapping[str, float] = field(default_factory=dict)
 
-    def bar(self, value: float | None) -> Text:
+    def bar(self, value: float | None, cells: int = _BAR_WIDE) -> Text:
         """The bar: filled to the value in the colour of the level reached, with a tick where each level begins."""
         text = Text()
-        filled = 0 if value is None else max(0, min(_BAR, round(value / self.full * _BAR)))
-        ticks = {min(_BAR - 1, round(at / self.full * _BAR)): level for level, at in self.marks.items()}
+        filled = 0 if value is None else max(0, min(cells, round(value / self.full * cells)))
+        ticks = {min(cells - 1, round(at / self.full * cells)): level for level, at in self.marks.items()}
         reached = [level for level, at in self.marks.items() if value is not None and value > at]
         style = COLOURS.get(reached[-1], "") if reached else "green"
-        for cell in range(_BAR):
+        for cell in range(cells):
             if cell in ticks:
                 text.append("┃", style=COLOURS.get(ticks[cell], ""))
             else:
@@ -76,21 +77,26 @@ class Screen:
         """Draw a status; `story` says where the scenario is, `counts` is the platform's, `heard` each siren's truth."""
         if self._live is None:
             return
+        wide = self._console.width >= _WIDE
+        values = self._points(status["points"], _BAR_WIDE if wide else _BAR_NARROW)
+        outputs = _outputs(status["outputs"], heard)
         above = Table.grid(padding=(0, 3))
-        above.add_row(self._points(status["points"]), _outputs(status["outputs"], heard))
-        lines = Group(*(_event(at_s, line) for at_s, line in self._lines))
+        above.add_row(values, outputs) if wide else above.add_row(Group(values, outputs))
+        taken = len(self._gauges) + len(status["alarms"]) + 9 + (0 if wide else len(status["outputs"]) + 2)
+        room = max(3, self._console.height - taken)
+        lines = Group(*(_event(at_s, line) for at_s, line in list(self._lines)[-room:]))
         parts: list[RenderableType] = [above, _alarms(status), _uplink(status, counts), Panel(lines, title="events")]
         name = title(status["site"]["name"])
         self._live.update(Panel(Group(*parts), title=f"Tocsin demo: {name}", subtitle=f"{story}   Ctrl-C ends it"))
 
-    def _points(self, points: Mapping[str, Mapping[str, Any]]) -> Table:
+    def _points(self, points: Mapping[str, Mapping[str, Any]], cells: int) -> Table:
         table = _table("Values against the levels", "", "", "", "")
         for name, gauge in self._gauges.items():
             point = points.get(name, {"value": None, "quality": "missing", "reason": ""})
             value = None if point["value"] is None else point["value"] * gauge.factor
             good = point["quality"] in {"good", "over-range"} and not point["reason"]
             trust = Text("" if good else f"{point['quality']} {point['reason']}"[:28], style="magenta")
-            table.add_row(title(dict(gauge.title)), gauge.bar(value), number(value, gauge.unit), trust)
+            table.add_row(title(dict(gauge.title)), gauge.bar(value, cells), number(value, gauge.unit), trust)
         return table
 
 
@@ -98,6 +104,7 @@ def _event(at_s: float, line: Line) -> Text:
     text = Text(f"{at_s:6.1f} s  ", style="dim")
     text.append(f"{line.kind:<9} ", style=line.style or "bold")
     text.append(line.text, style=line.style)
+    text.no_wrap = True
     return text
 
 
@@ -128,7 +135,8 @@ def _uplink(status: Mapping[str, Any], counts: Mapping[str, int]) -> Text:
     uplink = status.get("uplink")
     if not uplink:
         return Text("Uplink: no broker here; everything above works without one", style="yellow")
-    told = ", ".join(f"{key} {value}" for key, value in uplink.items() if isinstance(value, str | int | bool))
+    shown = {key: value for key, value in uplink.items() if not key.endswith("_ns") and key != "session"}
+    told = ", ".join(f"{key} {value}" for key, value in shown.items() if isinstance(value, str | int | bool))
     has = ", ".join(f"{count} {what}" for what, count in counts.items()) or "nothing yet"
     return Text(f"Uplink: {told[:90]}   Platform has: {has}", style="dim")
 

@@ -1,17 +1,20 @@
-"""The parts of the demo, each with real processes, sockets and files; the demo as a whole is in tests/system."""
+"""The demo: its parts with real processes, sockets and files, and then the whole of it."""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ import hil
 from hil.codec import RTU, Request
 from hil.events import Line, Narrator, Tally
 from hil.follower import Follower, NoAnswer, ask
-from hil.processes import Child, await_port, free_port, mosquitto
+from hil.processes import Child, await_port, end_strays, free_port, mosquitto
 from hil.screen import Gauge, Screen
 
 HIL = Path(hil.__file__).parent
@@ -145,11 +148,15 @@ def alarm(level: int, previous: int) -> dict[str, Any]:
     names = ("normal", "yellow", "orange", "red")
     reading = {"underpass.level": {"value": 412.0, "unit": "mm"}}
     body = {"alarm": "flood", "level": level, "previous_level": previous, "level_name": names[level]}
-    return {"kind": "alarm", "body": body | {"title": {"zh": "积水", "en": "Flooding"}, "readings": reading}}
+    return {
+        "kind": "alarm",
+        "lane": "alarm",
+        "body": body | {"title": {"zh": "积水", "en": "Flooding"}, "readings": reading},
+    }
 
 
 def output(event: str, **details: object) -> dict[str, Any]:
-    return {"kind": "output", "body": {"output": "siren", "event": event, **details}}
+    return {"kind": "output", "lane": "alarm", "body": {"output": "siren", "event": event, **details}}
 
 
 def test_records_are_told_in_one_line_and_add_up() -> None:
@@ -160,10 +167,17 @@ def test_records_are_told_in_one_line_and_add_up() -> None:
         alarm(3, 1),
         output("written", on=True, written=12.3),
         output("confirmed", point="current", value=2.0, confirmed=180.0, written=12.3),
+        output("confirmed", read_back=True, confirmed=60.0),
+        output("written", cause="flood red", written=90.0),
+        output("confirmed", played="a.wav", cause="flood red"),
         output("fault", reason="not confirmed"),
-        {"kind": "protection", "body": {"coverage": covered}},
-        {"kind": "protection", "body": {"coverage": covered}},
-        {"kind": "equipment", "body": {"alarm": "device.gas", "level": 1, "previous_level": 0, "why": "no answer"}},
+        {"kind": "protection", "lane": "protection", "body": {"coverage": covered}},
+        {"kind": "protection", "lane": "protection", "body": {"coverage": covered}},
+        {
+            "kind": "equipment",
+            "lane": "event",
+            "body": {"alarm": "device.gas", "level": 1, "previous_level": 0, "why": "no answer"},
+        },
         alarm(3, 3),
         alarm(0, 3),
     ]
@@ -176,6 +190,9 @@ def test_records_are_told_in_one_line_and_add_up() -> None:
         ("ALARM", "flood RED  积水 / Flooding  [underpass.level = 412 mm]"),
         ("OUTPUT", "siren on, 12 ms after the deciding reading"),
         ("PROVEN", "siren sounds by current = 2, 180 ms after the deciding reading"),
+        ("PROVEN", "siren reads back on, 60 ms after the deciding reading"),
+        ("OUTPUT", "siren speaks, 90 ms after the deciding reading"),
+        ("PROVEN", "siren has spoken to the end"),
         ("FAULT", "siren: not confirmed"),
         ("EXPOSED", "flood: blind (siren: silent)"),
         ("FAULT", "device.gas: no answer"),
@@ -183,7 +200,8 @@ def test_records_are_told_in_one_line_and_add_up() -> None:
     ]
     assert tally.alarms == {"flood": ["yellow", "red"]}
     assert tally.cleared == {"flood"}
-    assert (tally.outputs["siren"].written, tally.outputs["siren"].confirmed) == (1, 1)
+    assert (tally.outputs["siren"].written, tally.outputs["siren"].confirmed) == (2, 3)
+    assert tally.lanes == {"alarm": 10, "protection": 2, "event": 1}
     assert tally.outputs["siren"].slowest_confirmed_ms == 180
 
 
@@ -220,6 +238,7 @@ def test_without_a_terminal_each_event_is_a_line() -> None:
     with Screen({}, Console(file=out, width=80), live=False) as screen:
         screen.say(Line("ALARM", "x" * 200))
     assert out.getvalue().count("\n") == 1
+    assert "x" * 200 in out.getvalue()
 
 
 def test_the_marks_on_the_screen_are_the_levels_of_the_rules() -> None:
@@ -260,4 +279,115 @@ def test_the_demo_says_what_is_wrong_with_its_options() -> None:
         [sys.executable, "-m", "hil.demo", "--scenario", "drought"], capture_output=True, timeout=15, check=False
     )
     assert asked.returncode == 1
-    assert b"flood, siren-dead" in asked.stdout
+    assert b"flood, line-cut, siren-dead" in asked.stdout
+
+
+QUICK = """
+title = { en = "A flash flood" }
+duration = "14 s"
+[series]
+"underpass.level_mm" = [["0 s", 20], ["2 s", 20], ["3 s", 480], ["9 s", 500], ["10 s", 40]]
+"""
+
+
+def processes_of(directory: str) -> list[str]:
+    """Command lines that name a directory."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if directory in words:
+            found.append(words)
+    return found
+
+
+class Running:
+    """A demo in a process of its own, its output read until a word comes."""
+
+    def __init__(self, temporary: Path, *options: str) -> None:
+        argv = [sys.executable, "-m", "hil.demo", "--plain", *options]
+        temporary.mkdir()
+        environment = os.environ | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+        self.temporary = temporary
+
+    def read_until(self, word: str) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if word in line.decode():
+                return
+        raise AssertionError(f"the demo ended without {word!r}")
+
+    def end(self) -> tuple[int, str]:
+        told, _ = self.process.communicate(timeout=60)
+        return self.process.returncode, told.decode()
+
+    def leaves_nothing(self) -> bool:
+        deadline_s = time.monotonic() + 10
+        while processes_of(str(self.temporary)) and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+        return not processes_of(str(self.temporary))
+
+
+@pytest.fixture
+def start_demo() -> Iterator[Callable[..., Running]]:
+    demos: list[Running] = []
+    with tempfile.TemporaryDirectory() as directory:  # short: the path of a Unix socket has at most 107 bytes
+
+        def start(*options: str) -> Running:
+            demos.append(Running(Path(directory) / "t", *options))
+            return demos[-1]
+
+        yield start
+        for demo in demos:
+            demo.process.kill()
+            demo.process.communicate()
+        end_strays(directory)
+
+
+@pytest.mark.slow
+def test_the_demo_sounds_proves_clears_and_ends_by_itself(tmp_path: Path, start_demo: Callable[..., Running]) -> None:
+    scenario = tmp_path / "quick.toml"
+    scenario.write_text(QUICK)
+    demo = start_demo("--scenario", str(scenario), "--for", "50")
+    code, told = demo.end()
+    assert code == 0, told
+    for words in (
+        "underpass-flood RED",
+        "roof-siren sounds by siren-current.current = 2",
+        "barrier reads back on",
+        "underpass-flood all clear",
+        "the siren was ordered and proved by its current",
+        "of the alarm records 0 are missing",
+    ):
+        assert words in told, told
+    assert demo.leaves_nothing()
+    assert not list(demo.temporary.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_takes_everything_with_it_when_told_to_end(
+    start_demo: Callable[..., Running], number: signal.Signals
+) -> None:
+    demo = start_demo("--keep")
+    demo.read_until("STORY")
+    assert processes_of(str(demo.temporary))
+    demo.process.send_signal(number)
+    code, told = demo.end()
+    assert code == 0, told
+    assert "What happened" in told
+    assert demo.leaves_nothing()
+    assert not list(demo.temporary.iterdir())
+
+
+@pytest.mark.slow
+def test_a_killed_demo_leaves_no_process(start_demo: Callable[..., Running]) -> None:
+    demo = start_demo("--keep")
+    demo.read_until("STORY")
+    assert processes_of(str(demo.temporary))
+    demo.process.kill()
+    demo.process.communicate(timeout=10)
+    assert demo.leaves_nothing(), processes_of(str(demo.temporary))
