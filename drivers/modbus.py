@@ -291,7 +291,10 @@ class ModbusLine:
         """Bytes came that nobody waited for."""
         self.health.stray_bytes += size
         if whole:
-            self._unit(self._last_unit_id).late += 1
+            unit = self._unit(self._last_unit_id)
+            unit.late += 1
+            if unit.late == 1:
+                _LOG.warning("line %s: unit %d answers late; give it a longer max_reply", self.name, self._last_unit_id)
 
     # -- accounts -----------------------------------------------------------------------------------------------
 

@@ -326,6 +326,21 @@ def test_the_time_a_unit_takes_counts_the_quiet_after_its_failures(serial_line, 
     run(check())
 
 
+def test_a_port_whose_driver_hangs_holds_nobody_up(serial_line, run):
+    async def check() -> None:
+        async with opened(serial_line, timeout="300 ms") as line:
+            reads = [asyncio.create_task(line.read("holding", unit_id, 0, 1)) for unit_id in (9, 3)]
+            await asyncio.sleep(0.05)
+            line.hung("the port's driver hangs")  # as the wire tells when its thread does not come back
+            results = await asyncio.gather(*reads, return_exceptions=True)
+            assert [type(result) for result in results] == [NotPresent, NotPresent]
+            with pytest.raises(NotPresent, match="hangs"):
+                await line.read("holding", 3, 0, 1)
+            assert await back(line) < 2  # the thread did come back
+
+    run(check())
+
+
 def test_a_closed_line_tells_who_still_waits(serial_line, run):
     async def check() -> None:
         async with opened(serial_line, timeout="200 ms") as line:
