@@ -321,7 +321,7 @@ def test_overrides_move_unit_and_range_together(tmp_path):
     ("settings", "words"),
     [
         ({"map": "keller-03"}, "nearest: keller-30"),
-        ({"map": "keller-30", "point": {"presure": {"low": 0.0}}}, "nearest: pressure"),
+        ({"map": "keller-30", "point": {"pressures": {"low": 0.0}}}, "nearest: pressure"),
         ({"map": "keller-30", "point": {"pressure": {"low": 5.0, "high": 1.0}}}, "not below"),
         ({"map": "keller-30", "point": {"pressure": {"scale": 0.0}}}, "other than 0"),
         ({"map": "gas-6in1", "point": {"decimals": {"low": 0.0}}}, "no such point"),
