@@ -6,6 +6,7 @@ SQLite, "How To Corrupt An SQLite Database File", 1.4: a main file without its o
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 _BAD_MOST_BYTES = 96 << 20  # a larger one is not worth the space
@@ -21,17 +22,22 @@ class FileSet:
         self.log = main.with_name(f"{main.name}-wal")
         self.index = main.with_name(f"{main.name}-shm")
 
-    def create(self) -> bool:
-        """Make an empty main file of mode 0640 (SQLite gives the others the same) if there is none. Raises OSError."""
-        self.main.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(self.main, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o640)
-        except FileExistsError:
+    def create(self, build: Callable[[Path], None]) -> bool:
+        """If there is no main file, have one built beside its place and move it there whole. Raises what `build` does.
+
+        So an empty file is never one whose making was interrupted. Its mode is 0640; SQLite gives the others the same.
+        """
+        if self.main.exists():
             return False
+        self.main.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        fresh = self.main.with_name(f"{self.main.name}.new")
+        for left_over in (fresh, fresh.with_name(f"{fresh.name}-journal"), self.log, self.index):
+            left_over.unlink(missing_ok=True)
+        descriptor = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o640)
         os.fchmod(descriptor, 0o640)  # whatever the umask
         os.close(descriptor)
-        for left_over in (self.log, self.index):
-            left_over.unlink(missing_ok=True)
+        build(fresh)
+        fresh.rename(self.main)
         sync_directory(self.main.parent)
         return True
 

@@ -81,8 +81,17 @@ class Journal:
         self._site = site
         self._boot_id = boot_id
         self._layouts = (
-            Layout("critical", "record", "FULL", 4096, critical_quota_bytes, jump=10_000),
-            Layout("telemetry", "batch", "NORMAL", 1024, telemetry_quota_bytes, jump=1_000_000),
+            Layout("critical", "record", "seq", "FULL", 4096, critical_quota_bytes, grows_when_tight=True, jump=10_000),
+            Layout(
+                "telemetry",
+                "batch",
+                "first_seq",
+                "NORMAL",
+                1024,
+                telemetry_quota_bytes,
+                grows_when_tight=False,
+                jump=1_000_000,
+            ),
         )
         self._ballast_bytes = ballast_bytes
         self._commit_every_s = commit_every_s

@@ -71,27 +71,32 @@ class Drop:
     undelivered: int
 
 
-def records_to_drop(connection: sqlite3.Connection, upto: int) -> Drop | None:
-    """Which records to give up next; `upto` is the highest number delivered. The newest row always stays."""
+def records_to_drop(connection: sqlite3.Connection, upto: int, *, few: bool) -> Drop | None:
+    """Which records to give up next; `upto` is the highest number delivered. The newest row always stays.
+
+    `few`: the clean-up must itself find room in the log.
+    """
     (total, newest) = connection.execute("SELECT count(*), max(seq) FROM record").fetchone()
-    most = max(_LEAST_ROWS, total // _SHARE)
-    for lanes, first, last in (
-        (_LANES[:2], 0, upto),
-        (_LANES[2:], 0, upto),
-        *(((lane,), upto + 1, newest) for lane in _LANES),
+    most = _LEAST_ROWS if few else max(_LEAST_ROWS, total // _SHARE)
+    for lanes, first, last, gaps in (
+        (_LANES[:2], 0, upto, True),
+        (_LANES[2:], 0, upto, True),
+        *(((lane,), upto + 1, newest, False) for lane in _LANES),
+        (_LANES, upto + 1, newest, True),  # what says that something was lost goes last of all
     ):
         marks = ",".join("?" * len(lanes))
         found = connection.execute(
-            f"SELECT seq FROM record WHERE lane IN ({marks}) AND seq BETWEEN ? AND ? AND seq < ? ORDER BY seq LIMIT ?",  # noqa: S608
-            (*lanes, first, last, newest, most),
+            f"SELECT seq, lane FROM record WHERE lane IN ({marks}) AND seq BETWEEN ? AND ? AND seq < ? "  # noqa: S608
+            "AND (? OR kind NOT IN ('gap', 'store')) ORDER BY seq LIMIT ?",
+            (*lanes, first, last, newest, gaps, most),
         ).fetchall()
         if found:
-            rows, ranges = _within(tuple(seq for (seq,) in found))
-            return Drop(rows, lanes[0], ranges, 0 if last <= upto else len(rows))
+            rows, ranges = _within(tuple(seq for seq, _ in found))
+            return Drop(rows, Lane(found[0][1]), ranges, 0 if last <= upto else len(rows))
     return None
 
 
-def batches_to_drop(connection: sqlite3.Connection, upto: int) -> Drop | None:
+def batches_to_drop(connection: sqlite3.Connection, upto: int, *, few: bool) -> Drop | None:
     """Which batches of steps to give up next: the oldest, delivered or not. The newest one always stays."""
     oldest = connection.execute("SELECT first_seq, seq FROM batch ORDER BY seq LIMIT 1").fetchone()
     if oldest is None:
@@ -100,7 +105,7 @@ def batches_to_drop(connection: sqlite3.Connection, upto: int) -> Drop | None:
     total = (newest - oldest[0]) // (oldest[1] - oldest[0] + 1)  # about; counting would read half the file
     found = connection.execute(
         "SELECT first_seq, seq FROM batch WHERE seq < ? ORDER BY seq LIMIT ?",
-        (newest, max(_LEAST_ROWS, total // _SHARE)),
+        (newest, _LEAST_ROWS if few else max(_LEAST_ROWS, total // _SHARE)),
     ).fetchall()
     if not found:
         return None

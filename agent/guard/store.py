@@ -49,9 +49,11 @@ class Layout:
 
     name: str  # of the schema; the file is called `name`.db
     table: str  # whose `seq` numbers the file's content
+    first: str  # its column with the lowest number of a row
     synchronous: str  # "FULL" or "NORMAL"
     page_size: int
     quota_bytes: int
+    grows_when_tight: bool  # whether it may use what the ballast gives
     jump: int  # more than the numbers a power cut can take
 
 
@@ -69,6 +71,7 @@ class Store:
         self.last_seq = 0
         self.resets = 0
         self.checked = False  # quick_check came to its end
+        self.tight = False
         self.doubtful = False  # a transaction failed: what it wrote may be there or not
         self.on_open: Callable[[sqlite3.Connection], None] = lambda _: None  # reads what is needed first
         self.on_reset: Callable[[dict[str, Any]], None] = lambda _: None  # the file was lost, its numbers begin anew
@@ -107,7 +110,11 @@ class Store:
             return False
         self.doubtful = False
         self.last_commit_mono_ns = time.monotonic_ns()
-        self._enter(FileState.OK)
+        if self.tight:
+            self.checkpoint()
+            self.retry()
+        else:
+            self._enter(FileState.OK)
         return True
 
     def retry(self) -> None:
@@ -134,9 +141,18 @@ class Store:
         row = self._pragma(f"wal_checkpoint({'TRUNCATE' if truncate else 'PASSIVE'})")
         return bool(row) and row[0] == 0 and row[1] == row[2]
 
-    def limit_growth(self, *, stop: bool) -> None:
-        """Let the file grow to its quota, or no more at all: then only pages that were freed are written."""
-        self._pragma(f"max_page_count = {1 if stop else self._quota_pages:d}")  # SQLite keeps it at the present size
+    def tighten(self, *, tight: bool) -> None:
+        """The disk is full and the ballast is spent, or that is over.
+
+        Meanwhile a file whose layout does not let it grow writes only pages that were freed, its log is written back
+        after every transaction, and the file counts as full although it may still take something.
+        """
+        self.tight = tight
+        self._limit_pages()
+
+    def _limit_pages(self) -> None:
+        stop = self.tight and not self.layout.grows_when_tight
+        self._pragma(f"max_page_count = {1 if stop else self._quota_pages:d}")  # SQLite takes the present size for less
 
     def used_share(self) -> float:
         """Share of the quota that has content."""
@@ -150,7 +166,8 @@ class Store:
 
     def oldest_seq(self) -> int | None:
         """The lowest number still held."""
-        found = self.ask(lambda file: file.execute(f"SELECT min(seq) FROM {self.layout.table}").fetchone())  # noqa: S608
+        question = f"SELECT {self.layout.first} FROM {self.layout.table} ORDER BY seq LIMIT 1"  # noqa: S608
+        found = self.ask(lambda connection: connection.execute(question).fetchone())
         return found[0] if found else None
 
     @property
@@ -161,11 +178,11 @@ class Store:
 
     def tend(self) -> None:
         """Try again what failed, notice a file that was deleted, write the log back once a minute."""
-        if self.state is not FileState.OK:
+        if self.state is not FileState.OK and not self.tight:
             self.transact(self._probe)
             return
         now = time.monotonic()
-        if now < self._health_at:
+        if self._connection is None or now < self._health_at:
             return
         self._health_at = now + HEALTH_S
         main, log = self.files.identities()
@@ -226,10 +243,10 @@ class Store:
     def _open(self) -> bool:
         try:
             log_was_there = self.files.log.exists()
-            fresh = self.files.create()
+            self.files.create(self._build)
             self._connection = sqlite3.connect(self.files.main, timeout=BUSY_S, isolation_level=None)
             self._connection.text_factory = lambda data: data.decode("utf-8", "replace")
-            self._prepare(self._connection, fresh=fresh)
+            self._prepare(self._connection)
             self.on_open(self._connection)
             self._number(self._connection, log_was_there=log_was_there)
             self._check(self._connection)
@@ -241,22 +258,26 @@ class Store:
         self._health_at = time.monotonic() + HEALTH_S
         return True
 
-    def _prepare(self, connection: sqlite3.Connection, *, fresh: bool) -> None:
+    def _build(self, path: Path) -> None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute(f"PRAGMA page_size = {self.layout.page_size:d}")
+            schema.migrate(connection, self.layout.name)
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         layout = self.layout
         for pragma in (
-            f"page_size = {layout.page_size:d}",
             "journal_mode = WAL",
             f"synchronous = {layout.synchronous}",
             f"wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES}",
             f"journal_size_limit = {_WAL_KEPT_BYTES}",
-            f"max_page_count = {self._quota_pages:d}",
             "cell_size_check = ON",
             "trusted_schema = OFF",
             "temp_store = MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
+        self._limit_pages()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if not fresh and version == 0:
+        if version == 0:
             raise Damage("the file is empty, or not one of ours")
         if version < len(schema.versions(layout.name)):
             schema.migrate(connection, layout.name)

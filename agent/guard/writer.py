@@ -139,7 +139,8 @@ class Writer:
         for _ in range(_TURNS):
             if not self.telemetry.ready():
                 return
-            while len(self._batches) < _BATCHES_AT_ONCE and (taken := self._handover.take_steps(_SAMPLES_AT_ONCE)):
+            at_once = 1 if self.telemetry.tight else _BATCHES_AT_ONCE
+            while len(self._batches) < at_once and (taken := self._handover.take_steps(_SAMPLES_AT_ONCE)):
                 self._pack(taken)
             if not self._batches or not self._try(self.telemetry, self._put_steps):
                 return
@@ -310,9 +311,9 @@ class Writer:
         ours = store.at_limit()
         if not ours:
             self.ballast.release()
-            self.telemetry.limit_growth(stop=True)  # what was given back is for alarms
-            self.critical.checkpoint()
-            self.telemetry.checkpoint()
+            for each in (self.critical, self.telemetry):
+                each.tighten(tight=True)
+                each.checkpoint()
         self._prune(store, spare=store is self.critical and not ours)  # memory is better than losing old alarms
         store.checkpoint()
         store.retry()
@@ -322,8 +323,9 @@ class Writer:
         if now < self._space_at or self.critical.state is FileState.CLOSED:
             return
         self._space_at = now + _SPACE_S
-        if not self.ballast.present and self.ballast.restore():
-            self.telemetry.limit_growth(stop=False)
+        if (self.critical.tight or not self.ballast.present) and self.ballast.restore():
+            for store in (self.critical, self.telemetry):
+                store.tighten(tight=False)
         for store in (self.critical, self.telemetry):
             if store.state is FileState.OK and store.used_share() > _HIGH:
                 for _ in range(_ROUNDS):
@@ -334,7 +336,7 @@ class Writer:
         """Give up the least needed rows; what the platform never had is said before it goes. `spare`: keep that."""
         upto = self._delivered.get(store.epoch, 0)
         find = records_to_drop if store is self.critical else batches_to_drop
-        drop = store.ask(lambda connection: find(connection, upto))
+        drop = store.ask(lambda connection: find(connection, upto, few=store.tight))
         if drop is None or (spare and drop.undelivered):
             return False
         what, delete = ("reading", "DELETE FROM batch WHERE seq = ?")
