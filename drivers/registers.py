@@ -262,9 +262,7 @@ def load_map(name_or_path: str, base: Path | None = None) -> RegisterMap:
         return parse_map(text, str(path))
     names = map_names()
     if name_or_path not in names:
-        raise MapError(
-            [f"no register map {name_or_path!r}{_nearest(name_or_path, names)}; a file is given with .toml"]
-        )
+        raise MapError([f"no register map {name_or_path!r}{_nearest(name_or_path, names)}; a file is given with .toml"])
     return parse_map((_built_in() / f"{name_or_path}.toml").read_text(encoding="utf-8"), f"{name_or_path}.toml")
 
 
