@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -25,6 +26,8 @@ from rules.build import Builder
 from rules.judge import Judge
 
 log = logging.getLogger("tocsin.guard")
+
+KEEP_LIMITS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +149,21 @@ async def _counted(guard: Guard, name: str, opening: AbstractAsyncContextManager
             except ValueError as error:
                 log.warning("output %s: %s", name, error)
 
-        def changed() -> None:
+        pending: list[asyncio.TimerHandle] = []
+
+        def keep() -> None:
+            pending.clear()
             guard.histories[name] = output.history()
             guard.journal.keep("limits", json.dumps(guard.histories).encode())
 
+        def changed() -> None:
+            if not pending:  # a pattern changes it twice a second: the card is spared, a second is all that can be lost
+                pending.append(asyncio.get_running_loop().call_later(KEEP_LIMITS_S, keep))
+
         output.changed = changed
-        yield output
+        try:
+            yield output
+        finally:
+            for timer in pending:
+                timer.cancel()
+            keep()

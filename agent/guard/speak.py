@@ -145,7 +145,7 @@ class VoiceAnnunciator(Annunciator):
     # --- what is played -------------------------------------------------------------------------------------------
 
     async def _recording(self, want: Want) -> Path:
-        """Tone and words as one recording. Raises SpeechError only when not even a tone can be made."""
+        """Tone and words as one recording, the tone alone if they can't be joined. Raises SpeechError without a tone."""
         tone = await self._speech.tone()
         parts = [tone]
         if want.stands_in_for or want.message is None:
@@ -154,7 +154,11 @@ class VoiceAnnunciator(Annunciator):
             parts *= max(2, min(round(seconds / 2), 60))
         words = await self._words(want) if want.message is not None else []
         volume = want.message.volume if want.message is not None else 1.0
-        return await self._speech.join([*parts, *words], volume)
+        try:
+            return await self._speech.join([*parts, *words], volume)
+        except SpeechError as error:
+            self._fail(WORDS, str(error))
+            return tone
 
     async def _words(self, want: Want) -> list[Path]:
         message, words, missing = want.message, [], []

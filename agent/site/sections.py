@@ -23,8 +23,8 @@ class SiteTable(Table):
     """The gateway itself."""
 
     id: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$",
-        description="Name of this gateway on the platform: letters, digits, `-`, `_`, `.`; part of every topic.",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,31}$",
+        description="Name of this gateway on the platform: small letters, digits and `-`, at most 32; part of every topic.",
     )
     name: Texts = Field(default_factory=dict, description="What people call it, by language. Default: the id.")
     languages: list[str] = Field(
