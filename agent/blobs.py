@@ -15,7 +15,7 @@ import zlib
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from itertools import accumulate, chain, repeat
 from typing import Any
 
 from agent.records import ClockTrust, Lane, Record, SampleRow, Stamp, Step
@@ -158,7 +158,7 @@ def unpack_steps(blob: bytes, boot_id: str) -> list[Step]:
     """The steps again, equal bit by bit to those packed. Raises BlobError."""
     columns = unpack_columns(blob)
     rows = {
-        point: iter([SampleRow(point, value, quality) for value, quality in zip(values, qualities, strict=True)])
+        point: map(SampleRow._make, zip(repeat(point), values, qualities, strict=False))
         for point, (values, qualities) in columns.series.items()
     }
     return [

@@ -61,6 +61,8 @@ class JournalReader:
         self._paths: dict[str, Path] = {stream: directory / name for stream, name in _FILES.items()}
         self._open: dict[str, tuple[sqlite3.Connection, tuple[int, int]]] = {}
         self._points: dict[str, tuple[str, ...]] = {}
+        self._batch: list[StepRow] = []  # the one last unpacked: who reads in pages comes back to it
+        self._batch_epoch = ""
 
     def close(self) -> None:
         """Close what is open."""
@@ -96,18 +98,26 @@ class JournalReader:
         """Steps of an epoch above a number, in order. Numbers left out will never come."""
         found: list[StepRow] = []
         while len(found) < limit:
-            rows = self._rows(
-                "steps", f"{_BATCH} WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT 16", (epoch, after_seq)
-            )
-            for row in rows:
-                names = self._names(row[5])
-                for seq, step in enumerate(self._steps(epoch, row), start=row[0]):
-                    if seq > after_seq:
-                        found.append(StepRow(seq, step, names))
-                after_seq = max(after_seq, row[1])
-            if len(rows) < 16:
-                break
-        return found[:limit]
+            if not (self._batch and self._batch_epoch == epoch and self._batch[0].seq <= after_seq + 1):
+                self._batch = []
+            rest = self._batch[max(0, after_seq + 1 - self._batch[0].seq) :] if self._batch else []
+            if not rest:
+                rows = self._rows(
+                    "steps", f"{_BATCH} WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT 1", (epoch, after_seq)
+                )
+                if not rows:
+                    break
+                first, last, names = rows[0][0], rows[0][1], self._names(rows[0][5])
+                steps = self._steps(epoch, rows[0])
+                self._batch = [StepRow(seq, step, names) for seq, step in enumerate(steps, start=first)]
+                self._batch_epoch = epoch
+                rest = self._batch[max(0, after_seq + 1 - first) :]
+                if not rest:
+                    after_seq = last  # damaged
+                    continue
+            found += rest[: limit - len(found)]
+            after_seq = found[-1].seq
+        return found
 
     def batches(self, epoch: str, after_seq: int, limit: int) -> list[BatchRow]:
         """Batches that end above a number, in order, as columns."""
