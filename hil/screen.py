@@ -77,26 +77,30 @@ class Screen:
         """Draw a status; `story` says where the scenario is, `counts` is the platform's, `heard` each siren's truth."""
         if self._live is None:
             return
-        wide = self._console.width >= _WIDE
-        values = self._points(status["points"], _BAR_WIDE if wide else _BAR_NARROW)
-        outputs = _outputs(status["outputs"], heard)
+        wide, height = self._console.width >= _WIDE, self._console.height
+        values = self._points(status["points"], wide=wide)
+        outputs = _outputs(status["outputs"], heard, wide=wide)
         above = Table.grid(padding=(0, 3))
         above.add_row(values, outputs) if wide else above.add_row(Group(values, outputs))
-        taken = len(self._gauges) + len(status["alarms"]) + 9 + (0 if wide else len(status["outputs"]) + 2)
-        room = max(3, self._console.height - taken)
-        lines = Group(*(_event(at_s, line) for at_s, line in list(self._lines)[-room:]))
-        parts: list[RenderableType] = [above, _alarms(status), _uplink(status, counts), Panel(lines, title="events")]
-        name = title(status["site"]["name"])
+        parts: list[RenderableType] = [above, _alarms(status, wide=wide)]
+        taken = len(self._gauges) + len(status["alarms"]) + 7 + (0 if wide else len(status["outputs"]) + 2)
+        if taken + 4 < height:
+            parts.append(_uplink(status, counts))
+            taken += 1
+        lines = Group(*(_event(at_s, line) for at_s, line in list(self._lines)[-max(2, height - taken) :]))
+        parts.append(Panel(lines, title="events"))
+        name = _titled(status["site"]["name"], wide=wide)
         self._live.update(Panel(Group(*parts), title=f"Tocsin demo: {name}", subtitle=f"{story}   Ctrl-C ends it"))
 
-    def _points(self, points: Mapping[str, Mapping[str, Any]], cells: int) -> Table:
-        table = _table("Values against the levels", "", "", "", "")
+    def _points(self, points: Mapping[str, Mapping[str, Any]], *, wide: bool) -> Table:
+        table = _table("Values against the levels", "", "", "", "", show_header=False)
         for name, gauge in self._gauges.items():
             point = points.get(name, {"value": None, "quality": "missing", "reason": ""})
             value = None if point["value"] is None else point["value"] * gauge.factor
             good = point["quality"] in {"good", "over-range"} and not point["reason"]
-            trust = Text("" if good else f"{point['quality']} {point['reason']}"[:28], style="magenta")
-            table.add_row(title(dict(gauge.title)), gauge.bar(value, cells), number(value, gauge.unit), trust)
+            trust = Text("" if good else f"{point['quality']} {point['reason'] if wide else ''}"[:28], style="magenta")
+            bar = gauge.bar(value, _BAR_WIDE if wide else _BAR_NARROW)
+            table.add_row(_titled(gauge.title, wide=wide), bar, number(value, gauge.unit), trust)
         return table
 
 
@@ -108,41 +112,46 @@ def _event(at_s: float, line: Line) -> Text:
     return text
 
 
-def _outputs(outputs: Mapping[str, Mapping[str, Any]], heard: Mapping[str, str]) -> Table:
+def _outputs(outputs: Mapping[str, Mapping[str, Any]], heard: Mapping[str, str], *, wide: bool) -> Table:
     table = _table("Outputs", "output", "wanted", "confirmed", "")
+    words = {None: Text(""), True: Text("yes", "bold green"), False: Text("NO", "bold red")}
     for name, output in outputs.items():
-        confirmed = {None: Text(""), True: Text("yes", "bold green"), False: Text("NO", "bold red")}[
-            output["confirmed"]
-        ]
         note = Text(output["fault"][:40], style="red") if output["fault"] else Text(heard.get(name, ""), style="cyan")
-        table.add_row(title(output["title"]), output["wanted"] or "at rest", confirmed, note)
+        wanted = output["wanted"] or "at rest"
+        table.add_row(_titled(output["title"], wide=wide), wanted, words[output["confirmed"]], note)
     return table
 
 
-def _alarms(status: Mapping[str, Any]) -> Table:
-    table = _table("Alarms and protection", "alarm", "level", "state", "protection", "why")
+def _alarms(status: Mapping[str, Any], *, wide: bool) -> Table:
+    table = _table("Alarms and protection", "alarm", "level", "protection", "state", "why")
     coverage = {entry["alarm"]: entry for entry in status["protection"]}
     for name, alarm in status["alarms"].items():
         entry = coverage.get(name, {"status": "", "why": [alarm.get("why", "")]})
         level = Text(alarm["level"], style=COLOURS.get(alarm["level"], "magenta"))
-        shown = title(alarm["title"]) or name
         protection = Text(entry["status"], style=_STATUS.get(entry["status"], ""))
-        table.add_row(shown, level, alarm["state"], protection, "; ".join(entry["why"])[:60])
+        shown = _titled(alarm["title"], wide=wide) or name
+        why = "; ".join(entry["why"])[: 60 if wide else 24]
+        table.add_row(shown, level, protection, alarm["state"] if wide else alarm["state"][:7], why)
     return table
 
 
 def _uplink(status: Mapping[str, Any], counts: Mapping[str, int]) -> Text:
     uplink = status.get("uplink")
     if not uplink:
-        return Text("Uplink: no broker here; everything above works without one", style="yellow")
+        return Text("Uplink: no broker here; everything above works without one", style="yellow", no_wrap=True)
     shown = {key: value for key, value in uplink.items() if not key.endswith("_ns") and key != "session"}
-    told = ", ".join(f"{key} {value}" for key, value in shown.items() if isinstance(value, str | int | bool))
+    told = ", ".join(f"{key} {value}" for key, value in shown.items() if value and isinstance(value, str | int))
     has = ", ".join(f"{count} {what}" for what, count in counts.items()) or "nothing yet"
-    return Text(f"Uplink: {told[:90]}   Platform has: {has}", style="dim")
+    return Text(f"Platform has: {has}   Uplink: {told}", style="dim", no_wrap=True)
 
 
-def _table(heading: str, *columns: str) -> Table:
-    table = Table(title=heading, title_justify="left", box=None, pad_edge=False, header_style="dim")
+def _titled(texts: Mapping[str, str], *, wide: bool) -> str:
+    # Every language where there is room, else the one that needs least from a terminal.
+    return title(dict(texts)) if wide else texts.get("en") or next(iter(texts.values()), "")
+
+
+def _table(heading: str, *columns: str, show_header: bool = True) -> Table:
+    table = Table(title=heading, title_justify="left", show_header=show_header, box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, no_wrap=True)
     return table
