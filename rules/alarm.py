@@ -90,6 +90,7 @@ class AlarmBook:
     def __init__(self, names: Iterable[str] = ()) -> None:
         self.alarms: dict[str, Alarm] = {name: Alarm(name) for name in names}
         self._raised_s: deque[float] = deque()
+        self._timed: set[str] = set()  # shelved or silenced: all that time alone can change
         self.flood = False
 
     def __getitem__(self, name: str) -> Alarm:
@@ -151,18 +152,21 @@ class AlarmBook:
         """End what has run out by `at_s`."""
         self._trim(at_s)
         transitions = []
-        for alarm in self.alarms.values():
+        for name in sorted(self._timed):
+            alarm = self.alarms[name]
             if alarm.shelved_until_s is not None and at_s >= alarm.shelved_until_s:
                 transitions.append(self._unshelve(alarm, at_s, "", "shelving ran out"))
             if alarm.silenced_until_s is not None and at_s >= alarm.silenced_until_s:
                 transitions.append(self._rearm(alarm, at_s, "silence ran out"))
+            if alarm.shelved_until_s is None and alarm.silenced_until_s is None:
+                self._timed.discard(name)
         return transitions
 
     @property
     def deadline(self) -> float | None:
         """When `expire` has something to do next."""
-        ends = [t for a in self.alarms.values() for t in (a.shelved_until_s, a.silenced_until_s) if t is not None]
-        return min(ends, default=None)
+        timed = (self.alarms[name] for name in self._timed)
+        return min((t for a in timed for t in (a.shelved_until_s, a.silenced_until_s) if t is not None), default=None)
 
     # --- what operators do ----------------------------------------------------------------------------------------
 
@@ -187,6 +191,7 @@ class AlarmBook:
         if not 0 < for_s <= LONGEST_SHELVE_S:
             raise NotPossible(f"shelving for {for_s:g} s: allowed is up to {LONGEST_SHELVE_S / 3600:g} h")
         alarm.shelved_until_s, alarm.shelved_level = at_s + for_s, max(alarm.level, 1)
+        self._timed.add(name)
         alarm.who, alarm.reason = who, why
         return [self._same(alarm, "shelved", at_s, who, f"{why} (for {for_s:g} s)")]
 
@@ -205,6 +210,7 @@ class AlarmBook:
         if not 0 < for_s <= LONGEST_SILENCE_S:
             raise NotPossible(f"silence for {for_s:g} s: allowed is up to {LONGEST_SILENCE_S / 60:g} min")
         alarm.silenced_until_s, alarm.silenced_level = at_s + for_s, alarm.level
+        self._timed.add(name)
         alarm.who, alarm.reason = who, ""
         return [self._same(alarm, "silenced", at_s, who, f"for {for_s:g} s")]
 
@@ -243,6 +249,7 @@ class AlarmBook:
         for entry in saved:
             if entry["name"] in self.alarms:
                 self.alarms[entry["name"]] = Alarm(**{**entry, "state": State(entry["state"])})
+                self._timed.add(entry["name"])
 
     # --- within ---------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from agent.site.model import Site
 from rules.model import Sample
 from rules.supervision import Supervised, Supervision
 
-OTHERS = ("store", "link", "speech", "site-file")  # parts of the agent that can fail while guarding goes on
+OTHERS = ("store", "link", "speech", "site-file", "control")  # parts of the agent that can fail while guarding goes on
 
 
 class Equipment:

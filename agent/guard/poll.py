@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent.guard.core import Core
-from agent.guard.supervise import Progress, contained
+from agent.guard.supervise import EdgeFault, Progress, contained
 from agent.site.model import DeviceConfig
-from drivers.api import DriverError, Instrument, NotPresent
+from drivers.api import DriverError, Instrument, NotPresent, Quality, Reading
 
 log = logging.getLogger("tocsin.poll")
 
 LOST_AFTER = 3  # failed polls in a row
 DEAD_SHARE = 0.04  # of the line's time for all dead units together
-POLL_S = 20.0  # longest time a whole poll may take before it is a driver's bug
+POLL_S = 10.0  # longest time a whole poll may take before it is a driver's bug
 ABSENT_RETRY_S = 0.5  # a missing port costs no line time; it is looked for often
 
 
@@ -41,6 +42,27 @@ class Slot:
     last_ok_mono_ns: int = 0
     took_s: float = 0.0
     recent_s: list[float] = field(default_factory=list)  # starts of the latest polls, for the period that was kept
+
+
+def checked(device: DeviceConfig, readings: Sequence[Reading]) -> list[Reading]:
+    """What a driver gave, held against what it described: its mistakes end here. Raises EdgeFault."""
+    known = {name.partition(".")[2] for name in device.points}
+    for reading in readings:
+        if reading.point not in known:
+            raise EdgeFault(f"the driver gave a reading of {reading.point!r}, which it had not described")
+    return [
+        replace(r, quality=Quality.BAD, reason=f"the driver gave {r.value} as a value")
+        if r.quality.usable and not math.isfinite(r.value)
+        else r
+        for r in readings
+    ]
+
+
+def _arrival_mono_ns(readings: Sequence[Reading]) -> int:
+    """When the poll's reply had arrived; never in the future, nor so long ago that it can't be this poll's."""
+    now_mono_ns = time.monotonic_ns()
+    arrived_mono_ns = readings[0].mono_ns if readings else now_mono_ns
+    return arrived_mono_ns if 0 <= now_mono_ns - arrived_mono_ns <= POLL_S * 1e9 else now_mono_ns
 
 
 class BusPoller:
@@ -73,12 +95,12 @@ class BusPoller:
                 opening = device.driver.connect(device.name, device.section, self._bus, device.base)
                 entering = stack.enter_async_context(opening)
                 slot.instrument = await contained(f"device {device.name}", entering, POLL_S)
-            readings = await contained(f"device {device.name}", slot.instrument.poll(), POLL_S)
+            readings = checked(device, await contained(f"device {device.name}", slot.instrument.poll(), POLL_S))
         except DriverError as error:
             self._failed(slot, error, started_s)
             return
         self._line("")
-        self._core.ingest(device.name, readings, readings[0].mono_ns if readings else time.monotonic_ns())
+        self._core.ingest(device.name, readings, _arrival_mono_ns(readings))
         slot.ok += 1
         slot.took_s = time.monotonic() - started_s
         slot.last_ok_mono_ns = time.monotonic_ns()

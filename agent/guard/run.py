@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 from agent import __version__
 from agent.guard.answers import control_of
 from agent.guard.assemble import Guard
+from agent.guard.control import Control
 from agent.guard.poll import BusPoller
 from agent.guard.speak import texts_to_prepare
 from agent.guard.supervise import Backoff, Progress
@@ -27,6 +29,7 @@ JIT_AFTER_S = 2.0  # the first polls come before any compile
 CLOCK_LOOK_S = 5.0
 TICK_LONGEST_S = 1.0
 CLOSE_S = 5.0
+CONTROL_RETRY_S = 30.0
 
 
 async def run(guard: Guard, *, with_link: bool, jit: bool = True) -> None:
@@ -54,12 +57,15 @@ async def run(guard: Guard, *, with_link: bool, jit: bool = True) -> None:
                 _tick(guard, steps),
                 _look_at_clock(guard),
                 *([_compile(guard)] if jit else []),
-                control.run(),
+                _serve(guard, control),
                 watch(parts),
                 *([_link_child(guard)] if with_link and site.uplink is not None else []),
             ]
             tasks = [group.create_task(each) for each in endless]
             guard.speech.prepare(texts_to_prepare(site))
+            # Rules, tables and modules stay for good; the collector need not walk them while an alarm waits.
+            gc.collect()
+            gc.freeze()
             notify("READY=1\nSTATUS=guarding")
             await stop.wait()
             notify("STOPPING=1")
@@ -143,13 +149,32 @@ async def _compile(guard: Guard) -> None:
     await asyncio.Event().wait()
 
 
+async def _serve(guard: Guard, control: Control) -> None:
+    """Keep the control socket open; without it nobody is answered, and guarding goes on."""
+    while True:
+        try:
+            await control.run()
+        except OSError as error:
+            reason = f"{guard.places.socket}: {error}"
+            log.error("the control socket can't be served: %s", reason)  # noqa: TRY400
+            guard.core.other_fault("control", reason, time.monotonic_ns())
+            await asyncio.sleep(CONTROL_RETRY_S)
+            guard.core.other_fault("control", "", time.monotonic_ns())
+
+
 async def _link_child(guard: Guard) -> None:
     """Keep the link running as a child where no systemd does; its end costs guarding nothing."""
     backoff = Backoff(1.0, 60.0)
     where = [str(guard.site_path), "--state", str(guard.places.state), "--socket", str(guard.places.socket)]
     while True:
         started_s = time.monotonic()
-        child = await asyncio.create_subprocess_exec(sys.executable, "-m", "agent.link", *where, start_new_session=True)
+        command = (sys.executable, "-m", "agent.link", *where)
+        try:
+            child = await asyncio.create_subprocess_exec(*command, start_new_session=True)
+        except OSError as error:  # no memory or no process left: guarding needs neither
+            guard.core.other_fault("link", f"can't be started: {error.strerror}", time.monotonic_ns())
+            await backoff.wait()
+            continue
         try:
             code = await child.wait()
         except asyncio.CancelledError:
@@ -170,6 +195,8 @@ async def _link_child(guard: Guard) -> None:
 
 def _journal_fault(guard: Guard, kind: str, details: dict[str, Any]) -> None:
     mono_ns = time.monotonic_ns()
+    if kind == "JOURNAL_DIED":
+        guard.journal.start()  # what waits in memory is kept
     guard.core.event("store", {"event": kind, **details}, mono_ns)
     bad = [f"{name}: {entry.state}" for name, entry in guard.journal.status().files.items() if entry.state != "ok"]
     guard.core.other_fault("store", "; ".join(bad), mono_ns)

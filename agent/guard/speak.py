@@ -145,7 +145,7 @@ class VoiceAnnunciator(Annunciator):
     # --- what is played -------------------------------------------------------------------------------------------
 
     async def _recording(self, want: Want) -> Path:
-        """Tone and words as one recording, the tone alone if they can't be joined. Raises SpeechError without a tone."""
+        """Tone and words as one recording; if they can't be joined, the tone. Raises SpeechError without a tone."""
         tone = await self._speech.tone()
         parts = [tone]
         if want.stands_in_for or want.message is None:
