@@ -51,7 +51,7 @@ def _load(path: Path, state: Path) -> Site:
     try:
         return load_site(path)
     except (ConfigErrors, OSError) as error:
-        good = load_good(state)
+        good = load_good(state / "site")
         if good is None:
             raise
         log.warning("the site file can't be used, going on with the last good copy: %s", error)
@@ -62,14 +62,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the uplink of a site until SIGTERM. 0: ended in order or nothing to do; 2: the site file can't be used."""
     parser = argparse.ArgumentParser(prog="python -m agent.link", description="Keeps the city's platform in sync.")
     parser.add_argument("site", type=Path, help="site file")
-    parser.add_argument("--state", type=Path, required=True, help="directory of the journal; link.db is kept there")
+    parser.add_argument("--state", type=Path, required=True, help="directory of the journal")
+    parser.add_argument("--ledger", type=Path, help="file that says what was delivered; default: link.db beside it")
     parser.add_argument("--socket", type=Path, help="guard's control socket")
+    parser.add_argument("--child-of", type=int, metavar="PID", help="end when this parent is gone, however it went")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    service = _Service()
     try:
         site = _load(options.site, options.state)
         if site.uplink is None:
             log.info("the site has no [uplink]: nothing to do")
+            service.alive()  # an end before being ready would be a failure
             return 0
         settings = settings_from(site.id, site.uplink)
     except (ConfigErrors, OSError, ValueError) as error:
@@ -78,12 +82,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     link = Link(
         settings,
         JournalReader(options.state),
-        Ledger(options.state / "link.db"),
+        Ledger(options.ledger or options.state / "link.db"),
         boot_id=Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
         versions={"tocsin-agent": __version__},
         guard_socket=options.socket,
-        alive=_Service().alive,
+        alive=lambda: alive(),
     )
+
+    def alive() -> None:
+        service.alive()
+        # A guard that was killed could not end its link; the next guard starts one of its own.
+        if options.child_of is not None and os.getppid() != options.child_of:
+            link.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: link.stop())
     link.run()

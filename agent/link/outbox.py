@@ -51,7 +51,7 @@ class Outbox:
         self._unreceived = dict.fromkeys(Way, 0)
         self._tries: dict[tuple[str, int], int] = {}
         self._next_live_s = 0.0
-        self._tokens = 0.0  # of the backlog's rate, in readings
+        self._tokens = settings.backlog_rate  # readings that may go now
         self._tokens_s = 0.0
         self._heard_s = 0.0  # last word of the platform
         self._exhume_s = 0.0

@@ -251,6 +251,12 @@ class Rig:
 
 
 @pytest.fixture
+def paper_journal():
+    """The class, for tests that need many."""
+    return PaperJournal
+
+
+@pytest.fixture
 def rig(tmp_path):
     made = Rig(tmp_path)
     yield made
