@@ -85,12 +85,18 @@ def guard(site: Path, state: Path | None, socket: Path | None, no_jit: bool) -> 
 @SITE
 @STATE
 @SOCKET
-def link(site: Path, state: Path | None, socket: Path | None) -> None:
+@click.option(
+    "--ledger",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where it is kept what was delivered, if not as link.db beside the journal.",
+)
+def link(site: Path, state: Path | None, socket: Path | None, ledger: Path | None) -> None:
     """Keep the city's platform in sync with a guard's journal: for systemd."""
     from agent.link.main import main as link_main
 
     state, socket = _state(state), _socket(socket, _state(state))
-    sys.exit(link_main([str(site), "--state", str(state), "--socket", str(socket)]))
+    options = ["--state", str(state), "--socket", str(socket), *(["--ledger", str(ledger)] if ledger else [])]
+    sys.exit(link_main([str(site), *options]))
 
 
 def _guard(site: Path, state: Path | None, socket: Path | None, *, with_link: bool, jit: bool) -> None:

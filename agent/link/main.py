@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 _FEED_S = 1.0
 
 
-class _Service:
+class Service:
     """The service manager's side: told when ready and, by each turn of the loop, that it goes on. sd_notify(3)."""
 
     def __init__(self) -> None:
@@ -35,6 +35,7 @@ class _Service:
         self._ready = False
 
     def alive(self) -> None:
+        """Feed the watchdog, at most once a second."""
         now_s = time.monotonic()
         if not self._address or now_s - self._fed_s < _FEED_S:
             return
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--child-of", type=int, metavar="PID", help="end when this parent is gone, however it went")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    service = _Service()
+    service = Service()
     try:
         site = _load(options.site, options.state)
         if site.uplink is None:
