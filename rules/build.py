@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rules import windows
-from rules.judge import Ruleset
-from rules.shapes import Kernels, Tables, twin
+from rules.ruleset import Ruleset
+from rules.tables import Kernels, Tables, twin
 
 TIMEOUT_S = 600.0  # a Pi 4 needs a minute for twenty shapes
 KEEP = 4  # modules kept in the cache, newest first

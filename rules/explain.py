@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from rules import kernel, windows
-from rules.language import Node, Window
+from rules import kernel, reads, windows
 from rules.model import LevelRule, Truth
 from rules.shapes import used_points
+from rules.tree import Node, Window
 
 if TYPE_CHECKING:
-    from rules.judge import Ruleset
+    from rules.ruleset import Ruleset
 
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "add": "+", "sub": "-", "mul": "*", "div": "/"}
 
@@ -59,9 +59,9 @@ class _Walk:
             case "sub":
                 return al - bh, ah - bl
             case "mul":
-                return windows.product(al, ah, bl, bh)
+                return reads.product(al, ah, bl, bh)
             case _:
-                return windows.quotient(al, ah, bl, bh)
+                return reads.quotient(al, ah, bl, bh)
 
     def truth(self, node: Node) -> Truth:
         """The truth of a condition."""

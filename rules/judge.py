@@ -6,135 +6,27 @@ import json
 import struct
 import zlib
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from rules import kernel, windows
 from rules.explain import explain
-from rules.language import LanguageError, Node, parse
-from rules.model import AlarmRule, LevelChange, PointInfo, RuleErrors, RuleProblem, Sample, Verdict
-from rules.shapes import ENGINE, Kernels, Plan, Tables, canonical, describe, describe_point, digest, lay_out, twin
-from rules.shapes import used_points as tree_points
-from rules.units import UnitError, unit
+from rules.model import LevelChange, Sample, Verdict
+from rules.ruleset import Ruleset, build_ruleset
+from rules.tables import Kernels, twin
+
+__all__ = ["Judge", "Ruleset", "SnapshotError", "build_ruleset"]
 
 _NOTHING: tuple[LevelChange, ...] = ()
-_MAGIC = b"TOCSJ"
-_HEAD = struct.Struct("<5sBBxII")  # magic, version, kind, length, crc32
+_MAGIC = b"TOCSIN"
+_HEAD = struct.Struct("<6sBBII")  # magic, version, kind, length, crc32
 _VERSION = 1
 _WHOLE, _TIMERS = 1, 2
 
 
 class SnapshotError(ValueError):
     """A snapshot that is damaged, or of another version; the judge it was meant for is as it was."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ruleset:
-    """Checked rules and their tables; shared by any number of judges. Made by `build_ruleset`."""
-
-    points: tuple[PointInfo, ...]
-    alarms: tuple[AlarmRule, ...]
-    digest: str  # of everything that decides
-    trees: tuple[tuple[tuple[Node, Node | None], ...], ...]  # per alarm and level: (when, clear)
-    alarm_digests: tuple[str, ...]
-    window_digests: tuple[str, ...]
-    plan: Plan
-    tables: Tables
-
-    def used_points(self, alarm: int) -> frozenset[int]:
-        """Indexes of the points that an alarm depends on."""
-        return frozenset().union(*(tree_points(tree) for pair in self.trees[alarm] for tree in pair if tree))
-
-    @property
-    def source(self) -> str:
-        """The generated module, the same text for the twin and for the JIT build."""
-        return self.tables.source
-
-
-def build_ruleset(points: Sequence[PointInfo], alarms: Sequence[AlarmRule]) -> Ruleset:
-    """Check and compile rules. Raises RuleErrors with every problem of every rule."""
-    problems = list(_bad_points(points))
-    known = [point for point in points if _has_unit(point)] if problems else points
-    trees = [tuple(_level_trees(alarm, known, problems)) for alarm in alarms]
-    problems.extend(_bad_alarms(alarms))
-    if problems:
-        raise RuleErrors(problems)
-    plan = Plan(tuple(points))
-    tables = lay_out(plan, alarms, trees)
-    alarm_digests = tuple(
-        digest([ENGINE, _describe_alarm(alarm), [[_tree(node, points) for node in pair] for pair in pairs]])
-        for alarm, pairs in zip(alarms, trees, strict=True)
-    )
-    whole = digest([ENGINE, [describe_point(point) for point in points], alarm_digests])
-    window_digests = tuple(digest([ENGINE, describe(window, points)]) for window in plan.windows)
-    return Ruleset(tuple(points), tuple(alarms), whole, tuple(trees), alarm_digests, window_digests, plan, tables)
-
-
-def _tree(node: Node | None, points: Sequence[PointInfo]) -> list[Any] | None:
-    return None if node is None else canonical(node, points)
-
-
-def _describe_alarm(alarm: AlarmRule) -> list[Any]:
-    delays = [[level.level, level.for_s, level.clear_for_s] for level in alarm.levels]
-    return [alarm.name, alarm.on_missing, alarm.latch, delays]
-
-
-def _has_unit(point: PointInfo) -> bool:
-    try:
-        unit(point.unit)
-    except UnitError:
-        return False
-    return True
-
-
-def _bad_points(points: Sequence[PointInfo]) -> Iterator[RuleProblem]:
-    seen: set[str] = set()
-    for point in points:
-        try:
-            unit(point.unit)
-        except UnitError as error:
-            yield RuleProblem("", "", f"point {point.name}", error.message, hint=error.hint)
-        if point.name in seen:
-            yield RuleProblem("", "", f"point {point.name}", "there are two points of this name")
-        seen.add(point.name)
-        if not 0.0 < point.stale_after_s < windows.INF:
-            message = f"stale_after is {point.stale_after_s} s; a time above zero is needed"
-            yield RuleProblem("", "", f"point {point.name}", message)
-
-
-def _bad_alarms(alarms: Sequence[AlarmRule]) -> Iterator[RuleProblem]:
-    seen: set[str] = set()
-    for alarm in alarms:
-        if alarm.name in seen:
-            yield RuleProblem(alarm.name, "", "name", "there are two alarms of this name")
-        seen.add(alarm.name)
-        if not alarm.levels:
-            yield RuleProblem(alarm.name, "", "level", "the alarm has no levels")
-        for level in alarm.levels:
-            for key, seconds in (("for", level.for_s), ("clear_for", level.clear_for_s)):
-                if not 0.0 <= seconds < windows.INF:
-                    yield RuleProblem(alarm.name, level.level, key, f"{seconds} s is not a delay")
-
-
-def _level_trees(
-    alarm: AlarmRule, points: Sequence[PointInfo], problems: list[RuleProblem]
-) -> Iterator[tuple[Node, Node | None]]:
-    for level in alarm.levels:
-        trees: dict[str, Node] = {}
-        for key, text in (("when", level.when), ("clear", level.clear)):
-            if text is None:
-                continue
-            try:
-                trees[key] = parse(text, points)
-            except LanguageError as error:
-                problems.extend(
-                    RuleProblem(alarm.name, level.level, key, p.message, p.span.column, p.span.length, p.hint)
-                    for p in error.problems
-                )
-        if "when" in trees:
-            yield trees["when"], trees.get("clear")
 
 
 class Judge:
@@ -265,13 +157,13 @@ class Judge:
     # --- surviving ----------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> bytes:
-        """Everything that must survive: delays, levels, latches, windows, ages."""
+        """Everything that must survive: delays, levels, latches, windows, ages. Worth compressing, elsewhere."""
         names: dict[str, int] = {}
         parts: list[bytes] = []
         for key, row in zip(self.ruleset.window_digests, self._window_rows(), strict=True):
             names[key] = len(parts)
             num, ints = self._window_state(row)
-            parts.append(zlib.compress(num.tobytes() + ints.tobytes(), 1))
+            parts.append(num.tobytes() + ints.tobytes())
         points = {}
         for p, point in enumerate(self.ruleset.points):
             n = self._row_points + p * kernel.POINT_ROW
@@ -296,15 +188,15 @@ class Judge:
             body = json.loads(payload[4 : 4 + length])
             ends, at = [], 4 + length
             for size in body["sizes"]:
-                ends.append(zlib.decompress(payload[at : at + size]))
+                ends.append(payload[at : at + size])
                 at += size
             windows_state = {key: ends[place] for key, place in body["windows"].items()}
             points = {name: (float(at), float(ever)) for name, (at, ever) in body["points"].items()}
             levels = _levels_of(body)
             then = float(body["t"])
-        except (KeyError, IndexError, ValueError, TypeError, struct.error, zlib.error) as error:
+        except (KeyError, IndexError, ValueError, TypeError, struct.error) as error:
             raise SnapshotError(f"the snapshot is not understood ({error!r}); judgement starts fresh") from error
-        self._restart(now_s)
+        self._restart(max(now_s, then))
         for p, point in enumerate(self.ruleset.points):
             if point.name in points:
                 n = self._row_points + p * kernel.POINT_ROW

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rules.reads import window_due
 from rules.windows import (
+    H_ALARM_COUNT,
     H_ALARM_LIST,
     H_ALARMS,
     H_INBOX,
@@ -39,7 +41,6 @@ from rules.windows import (
     State,
     feed,
     just_after,
-    window_due,
 )
 
 if TYPE_CHECKING:  # the generated part
@@ -90,18 +91,31 @@ def set_due(tab: Ints, num: State, leaf: int, due: float) -> None:
 
 
 def mark(ints: Counts, base: int, counter: int, item: int, how: int) -> None:
-    """Put an item into a sorted list of things to look at, once; lists and marks stand side by side at `base`."""
-    # ints[base + 2k]: the k-th item of the list; ints[base + 2*item + 1]: how it is marked
+    """List an item as one to look at, once. At `base + 2k` the k-th of the list, at `base + 2*item + 1` its mark."""
     at = base + 2 * item + 1
     if ints[at] == 0:
-        k = ints[counter]
-        ints[counter] = k + 1
-        while k > 0 and ints[base + 2 * k - 2] > item:
-            ints[base + 2 * k] = ints[base + 2 * k - 2]
-            k -= 1
-        ints[base + 2 * k] = item
+        ints[base + 2 * ints[counter]] = item
+        ints[counter] += 1
     if ints[at] < how:
         ints[at] = how
+
+
+def order(ints: Counts, base: int, count: int, total: int) -> None:
+    """Put a list of marked items in order."""
+    if 8 * count > total:  # many: read the marks
+        k = 0
+        for item in range(total):
+            if ints[base + 2 * item + 1] != 0:
+                ints[base + 2 * k] = item
+                k += 1
+        return
+    for k in range(1, count):  # few, and mostly in order
+        item = ints[base + 2 * k]
+        at = k
+        while at > 0 and ints[base + 2 * at - 2] > item:
+            ints[base + 2 * at] = ints[base + 2 * at - 2]
+            at -= 1
+        ints[base + 2 * at] = item
 
 
 def mark_all(tab: Ints, ints: Counts, base: int, counter: int, links: int, how: int) -> None:
@@ -258,6 +272,7 @@ def judge_alarm(tab: Ints, par: Floats, num: State, ints: Counts, alarm: int, t:
 def settle(tab: Ints, par: Floats, num: State, ints: Counts, t: float) -> None:
     """Feed or look at every marked window, inner ones first, then judge every marked alarm, in order."""
     base = tab[H_WINDOW_LIST]
+    order(ints, base, ints[G_WINDOWS], tab[H_WINDOW_COUNT])
     for k in range(ints[G_WINDOWS]):
         w = ints[base + 2 * k]
         r = tab[H_WINDOWS] + w * W_ROW
@@ -271,6 +286,7 @@ def settle(tab: Ints, par: Floats, num: State, ints: Counts, t: float) -> None:
         set_due(tab, num, tab[H_POINT_COUNT] + w, due if due > t else just_after(t))
     ints[G_WINDOWS] = 0
     base = tab[H_ALARM_LIST]
+    order(ints, base, ints[G_ALARMS], tab[H_ALARM_COUNT])
     for k in range(ints[G_ALARMS]):
         alarm = ints[base + 2 * k]
         ints[base + 2 * alarm + 1] = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -12,59 +12,8 @@ import lark
 from lark import Token, Tree
 
 from rules.model import PointInfo
+from rules.tree import DEFAULT_COVERAGE, LanguageError, Node, Problem, Span, Window
 from rules.units import NUMBER, SECOND, Unit, UnitError, convert, factors, unit
-
-DEFAULT_COVERAGE = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Where a thing stands in its text, 0-based."""
-
-    column: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """State over time that a tree needs. Equal windows are one, whoever asks for them."""
-
-    family: str  # mean | extreme | past | slope | increase | span
-    source: Node
-    length_s: float
-    coverage: float = DEFAULT_COVERAGE
-    point: int = -1  # increase: the point, whose kind says how its readings add up
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A typed tree. `unit` None means that it is a truth, otherwise numbers are in that unit."""
-
-    op: str
-    args: tuple[Node, ...] = ()
-    value: float = 0.0  # of constants; k of votes; limit of ages
-    point: int = -1
-    window: Window | None = None
-    unit: Unit | None = None
-    span: Span = field(default=Span(0, 1), compare=False)
-    literal: bool = field(default=False, compare=False)  # a number as written, which may still take a unit's meaning
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with a text."""
-
-    message: str
-    span: Span
-    hint: str = ""
-
-
-class LanguageError(ValueError):
-    """Everything wrong with one text."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("; ".join(f"column {p.span.column}: {p.message}" for p in problems))
-        self.problems = tuple(problems)
 
 
 class _Wrong(Exception):  # noqa: N818 - leaves one branch of a tree; never leaves this module

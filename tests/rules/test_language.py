@@ -1,9 +1,10 @@
 import pytest
 
 from rules.judge import build_ruleset
-from rules.language import LanguageError, parse
+from rules.language import parse
 from rules.model import AlarmRule, LevelRule, PointInfo, RuleErrors
 from rules.shapes import canonical
+from rules.tree import LanguageError
 
 POINTS = (
     PointInfo("underpass.level", "mm", 10.0),

@@ -49,15 +49,15 @@ def reference(name, history, t):
     start = t - WINDOW
     pieces = list(history.pieces(start, t))
     good = history.good(t)
-    covered = good >= COVER * WINDOW * (1 - 1e-9)
     now = history.at(t)
+    covered = now is not None and good >= COVER * WINDOW * (1 - 1e-9)
     lows, highs = [p[2] for p in pieces], [p[3] for p in pieces]
     if name == "avg":
         integral = [sum((b - a) * x for a, b, x in ((p[0], p[1], p[k]) for p in pieces if p[1] > p[0])) for k in (2, 3)]
         return (integral[0] / good, integral[1] / good) if covered else None
     if name == "share":
         true = sum(b - a for a, b, lo, _ in pieces if lo > 50.0)
-        return (true / good, true / good) if covered else (true / WINDOW, 1 - (good - true) / WINDOW)
+        return (true / good, true / good) if covered else (true / WINDOW, 1.0)
     if not pieces and name != "last":
         return None
     if name == "min":

@@ -1,0 +1,227 @@
+"""A plan's tables, empty state and generated source, which together are all that the kernel needs."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from rules import kernel, reads, windows
+from rules.model import AlarmRule
+from rules.shapes import Lifted, Plan, ages, used_points, used_windows
+from rules.tree import Node
+
+ENGINE = 1  # counts up when the same rules would judge differently
+FAMILIES = {  # name -> (number, floats of a segment)
+    "mean": (windows.MEAN, 4),
+    "extreme": (windows.EXTREME, 6),
+    "past": (windows.PAST, 4),
+    "slope": (windows.SLOPE, 8),
+    "increase": (windows.INCREASE, 5),
+    "span": (windows.SPAN, 0),
+}
+KINDS = {"counter": windows.COUNTER, "increment": windows.INCREMENT, "running_total": windows.RUNNING_TOTAL}
+ON_MISSING = {"hold": kernel.HOLD, "alarm": kernel.ALARM, "clear": kernel.CLEAR}
+_MARK = "# --- copied into the generated module from here on"
+
+
+@dataclass(slots=True)
+class Tables:
+    """The constant tables, and the empty state that goes with them."""
+
+    tab: list[int]
+    par: list[float]
+    num: list[float]
+    ints: list[int]
+    source: str
+
+
+def lay_out(plan: Plan, alarms: Sequence[AlarmRule], levels: Sequence[Sequence[tuple[Node, Node | None]]]) -> Tables:
+    """Tables for the kernel: alarms' levels as trees (when, clear) in the order of `alarms`."""
+    numbers = [
+        [(plan.condition(when), -1 if clear is None else plan.condition(clear)) for when, clear in pairs]
+        for pairs in levels
+    ]
+    tables = Tables([0] * windows.HEADER, [p.stale_after_s for p in plan.points], [], [0] * kernel.G_SIZE, "")
+    tab, num, ints = tables.tab, tables.num, tables.ints
+    counts = (len(plan.points), len(plan.windows), len(alarms))
+    tab[windows.H_POINT_COUNT], tab[windows.H_WINDOW_COUNT], tab[windows.H_ALARM_COUNT] = counts
+    tab[windows.H_POINTS] = len(num)
+    num.extend([windows.NAN, windows.NAN, 0.0, 0.0, 0.0, -1.0] * len(plan.points))
+    _lay_windows(plan, tables)
+    tab[windows.H_CONDITIONS] = len(tab)
+    tab.extend([0] * len(plan.conditions))
+    for c, lifted in enumerate(plan.conditions):
+        tab[tab[windows.H_CONDITIONS] + c] = len(tab)
+        tab.extend([lifted.shape, len(tables.par), *_columns(tab, lifted)])
+        tables.par.extend(lifted.constants)
+    _lay_alarms(tables, alarms, levels, numbers)
+    _lay_links(plan, tables, levels)
+    leaves = 1
+    while leaves < sum(counts):
+        leaves *= 2
+    tab[windows.H_LEAVES], tab[windows.H_TREE] = leaves, len(num)
+    num.extend([windows.INF] * (2 * leaves))
+    tab[windows.H_INBOX_VALUES], tab[windows.H_INBOX] = len(num), len(ints)
+    num.extend([0.0] * max(counts[0], 1))
+    ints.extend([0] * (2 * max(counts[0], 1)))
+    for header, count in ((windows.H_WINDOW_LIST, counts[1]), (windows.H_ALARM_LIST, counts[2])):
+        tab[header] = len(ints)
+        ints.extend([0] * (2 * count))
+    tab[windows.H_OUT], tab[windows.H_OUT_SIZE] = len(ints), counts[2]
+    ints.extend([0] * (3 * (2 * counts[2] + 2)))
+    tables.source = _source(plan)
+    return tables
+
+
+def _columns(tab: Sequence[int], lifted: Lifted) -> list[int]:
+    """Points as places in the state, windows as rows."""
+    return [
+        tab[windows.H_POINTS] + number * kernel.POINT_ROW
+        if kind == "point"
+        else tab[windows.H_WINDOWS] + number * windows.W_ROW
+        for kind, number in lifted.columns
+    ]
+
+
+def _lay_windows(plan: Plan, tables: Tables) -> None:
+    tab, par = tables.tab, tables.par
+    tab[windows.H_WINDOWS] = len(tab)
+    tab.extend([0] * (windows.W_ROW * len(plan.windows)))
+    for w, (window, lifted) in enumerate(zip(plan.windows, plan.fed, strict=True)):
+        family, stride = FAMILIES[window.family]
+        timed = bool(used_windows(window.source)) or ages(window.source)
+        row = [family, len(tables.num), len(tables.ints), len(par), stride, int(timed), lifted.shape, 0, 0]
+        point = plan.points[window.point] if window.point >= 0 else None
+        par.extend([window.length_s, window.length_s / windows.SLOTS, window.coverage * window.length_s * (1 - 1e-9)])
+        par.extend([float(KINDS[point.kind]), point.wrap or 0.0] if point else [0.0, 0.0])
+        row[windows.W_CONSTANTS], row[windows.W_ARGUMENTS] = len(par), len(tab)
+        par.extend(lifted.constants)
+        tab.extend(_columns(tab, lifted))
+        at = tab[windows.H_WINDOWS] + w * windows.W_ROW
+        tab[at : at + windows.W_ROW] = row
+        if family == windows.SPAN:
+            tables.num.extend([2.0, -windows.INF, 0.0])
+        else:
+            tables.num.extend([windows.NAN, windows.NAN, 0.0, windows.NAN])
+            tables.num.extend([0.0] * (windows.N_RING - 4 + windows.CAPACITY * stride))
+        tables.ints.extend([0] * windows.I_SIZE)
+
+
+def _lay_alarms(
+    tables: Tables,
+    alarms: Sequence[AlarmRule],
+    levels: Sequence[Sequence[tuple[Node, Node | None]]],
+    numbers: Sequence[Sequence[tuple[int, int]]],
+) -> None:
+    tab = tables.tab
+    tab[windows.H_ALARMS] = len(tab)
+    first = 0
+    for alarm in alarms:
+        tab.extend([first, len(alarm.levels), int(alarm.latch), ON_MISSING[alarm.on_missing], len(tables.ints)])
+        tables.ints.append(0)
+        first += len(alarm.levels)
+    tab[windows.H_LEVELS] = len(tab)
+    tab.extend([0] * (kernel.L_ROW * first))
+    at = tab[windows.H_LEVELS]
+    for alarm, pairs, trees in zip(alarms, numbers, levels, strict=True):
+        for level, (when, clear), (tree, _) in zip(alarm.levels, pairs, trees, strict=True):
+            used = sorted(used_points(tree))
+            row = [when, clear, len(tables.par), len(tables.num), len(tables.ints), len(tab)]
+            tab[at : at + kernel.L_ROW] = row
+            tab.extend([len(used), *used])
+            tables.par.extend([level.for_s, level.clear_for_s])
+            tables.num.extend([0.0] * kernel.LEVEL_NUM)
+            tables.ints.extend([0] * kernel.LEVEL_INT)
+            at += kernel.L_ROW
+
+
+def _lay_links(plan: Plan, tables: Tables, levels: Sequence[Sequence[tuple[Node, Node | None]]]) -> None:
+    """Who has to be looked at when a point or a window changed."""
+    trees = [[tree for pair in pairs for tree in pair if tree is not None] for pairs in levels]
+    number = {window: w for w, window in enumerate(plan.windows)}
+    alarm_points = [frozenset().union(*map(used_points, group)) for group in trees]
+    alarm_windows = [{number[w] for tree in group for w in used_windows(tree)} for group in trees]
+    window_points = [used_points(window.source) for window in plan.windows]
+    window_windows = [{number[w] for w in used_windows(window.source)} for window in plan.windows]
+    tab = tables.tab
+    for header, count, users in (
+        (windows.H_POINT_WINDOWS, len(plan.points), window_points),
+        (windows.H_POINT_ALARMS, len(plan.points), alarm_points),
+        (windows.H_WINDOW_WINDOWS, len(plan.windows), window_windows),
+        (windows.H_WINDOW_ALARMS, len(plan.windows), alarm_windows),
+    ):
+        lists: list[list[int]] = [[] for _ in range(count)]
+        for user, needs in enumerate(users):
+            for need in needs:
+                lists[need].append(user)
+        # `links + item` points at the count before the list; mark_all reads tab[tab[links + item]] ...
+        tab[header] = len(tab)
+        tab.extend([0] * count)
+        for item, found in enumerate(lists):
+            tab[tab[header] + item] = len(tab)
+            tab.extend([len(found), *found])
+
+
+# --- source ------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _fixed() -> str:
+    """windows.py, reads.py and kernel.py below their marks: one text for the twin and for the JIT build."""
+    texts = (Path(module.__file__ or "").read_text(encoding="utf-8") for module in (windows, reads, kernel))
+    return "\n\n".join(text.partition(_MARK)[2].partition("\n")[2] for text in texts)
+
+
+def _choose(name: str, shapes: int, at: str, pad: str = "    ", low: int = 0) -> str:
+    """A binary search for the shape's function."""
+    if shapes - low <= 1:
+        return f"{pad}return {name}_{low}(tab, par, num, ints, {at}, t)\n"
+    middle = (low + shapes) // 2
+    return (
+        f"{pad}if shape < {middle}:\n{_choose(name, middle, at, pad + '    ', low)}"
+        f"{pad}else:\n{_choose(name, shapes, at, pad + '    ', middle)}"
+    )
+
+
+def _source(plan: Plan) -> str:
+    """The whole generated module, without imports and decorators."""
+    parts = [_fixed(), "\n\ndef as_number(truth):\n    return NAN if truth == 2 else 1.0 * truth\n"]
+    head = "(tab, par, num, ints, {}, t):\n"
+    for name, shapes, where in (
+        ("truth", plan.truth_shapes, "row = tab[tab[H_CONDITIONS] + c]\n    shape = tab[row]"),
+        ("fed", plan.source_shapes, "shape = tab[r + W_SHAPE]"),
+    ):
+        parts.extend(f"\n\ndef {name}_{number}" + head.format("a, b") + text for text, number in shapes.items())
+        at = "row + 2, tab[row + 1]" if name == "truth" else "tab[r + W_ARGUMENTS], tab[r + W_CONSTANTS]"
+        nothing = "    return 2, INF\n" if name == "truth" else "    return NAN, NAN, INF\n"
+        choice = f"    {where}\n{_choose(name, len(shapes), at)}" if shapes else nothing
+        function = ("condition", "c") if name == "truth" else ("source", "r")
+        parts.append(f"\n\ndef {function[0]}{head.format(function[1])}{choice}")
+    return "".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """What judges: run(tab, par, num, ints, t, count) -> 0 | 1. `arrays` turns state into what it takes."""
+
+    run: Callable[[Any, Any, Any, Any, float, int], int]
+    arrays: Callable[[array[Any]], Any]
+    name: str
+
+
+@cache
+def compiled(source: str) -> CodeType:
+    """The twin's code."""
+    return compile("from __future__ import annotations\n" + source, "<rules>", "exec")
+
+
+def twin(source: str) -> dict[str, Any]:
+    """The generated module as plain Python: its names."""
+    names: dict[str, Any] = {"__name__": "rules.generated"}
+    exec(compiled(source), names)  # noqa: S102 - our own text, built from checked trees; constants stand in tables
+    return names
