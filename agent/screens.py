@@ -111,10 +111,10 @@ def _rest(status: Mapping[str, Any], console: Console) -> None:
     elif uplink["age_s"] is None or uplink["age_s"] > 30:
         console.print(f"Uplink: the link process has not been heard of for {span(uplink['age_s'])}", style="yellow")
     else:
-        told = ", ".join(
-            f"{key} {value}" for key, value in uplink.items() if isinstance(value, str | int | float | bool)
-        )
-        console.print(f"Uplink: {told}")
+        words = [str(uplink.get("phase", "?")), f"broker {uplink.get('broker')}", f"MQTT {uplink.get('version')}"]
+        words += [f"{uplink.get(key, 0)} {key.replace('_', ' ')}" for key in ("acknowledged", "dead_letters")]
+        words += [str(uplink["trouble"])] if uplink.get("trouble") else []
+        console.print(f"Uplink: {', '.join(words)}", style="" if uplink.get("connected") else "yellow")
 
 
 def _table(title: str, *columns: str) -> Table:
