@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 import time
@@ -168,7 +169,7 @@ async def _link_child(guard: Guard) -> None:
     where = [str(guard.site_path), "--state", str(guard.places.state), "--socket", str(guard.places.socket)]
     while True:
         started_s = time.monotonic()
-        command = (sys.executable, "-m", "agent.link", *where)
+        command = (sys.executable, "-m", "agent.link", *where, "--child-of", str(os.getpid()))
         try:
             child = await asyncio.create_subprocess_exec(*command, start_new_session=True)
         except OSError as error:  # no memory or no process left: guarding needs neither

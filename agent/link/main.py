@@ -80,15 +80,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ConfigErrors, OSError, ValueError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - for a person at a terminal
         return 2
-    link = Link(
-        settings,
-        JournalReader(options.state),
-        Ledger(options.ledger or options.state / "link.db"),
-        boot_id=Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
-        versions={"tocsin-agent": __version__},
-        guard_socket=options.socket,
-        alive=lambda: alive(),
-    )
 
     def alive() -> None:
         service.alive()
@@ -96,6 +87,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.child_of is not None and os.getppid() != options.child_of:
             link.stop()
 
+    link = Link(
+        settings,
+        JournalReader(options.state),
+        Ledger(options.ledger or options.state / "link.db"),
+        boot_id=Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
+        versions={"tocsin-agent": __version__},
+        guard_socket=options.socket,
+        alive=alive,
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: link.stop())
     link.run()

@@ -1,4 +1,4 @@
-"""From rising water to a siren that is proven, words that are spoken, and a platform that knows; whatever else is broken."""
+"""From rising water to a proven siren, spoken words and a platform that knows; whatever else is broken."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_S = 1.0  # L1: from the reading on the wire to the siren
 def test_a_flood_is_sounded_proven_spoken_told_and_cleared(town: Town, figure: Callable[[str], None]) -> None:
     town.rig.device("pit").level_mm = 450
     rose_s = time.monotonic()
-    town.wait(lambda: town.sounded_s(), 5, "the contact closes")
+    town.wait(town.sounded_s, 5, "the contact closes")
     town.wait(lambda: town.status()["outputs"]["siren"]["confirmed"], 5, "its current proves it")
     assert town.siren.sounding
     recording = town.wait(lambda: sorted(town.said.glob("[0-9]*.wav")), 10, "words")[0]
