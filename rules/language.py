@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import lark
 from lark import Token, Tree
 
+from rules.functions import FUNCTIONS, POINT_FUNCTIONS
 from rules.model import PointInfo
 from rules.tree import DEFAULT_COVERAGE, LanguageError, Node, Problem, Span, Window
 from rules.units import NUMBER, SECOND, Unit, UnitError, convert, factors, unit
@@ -20,34 +22,8 @@ class _Wrong(Exception):  # noqa: N818 - leaves one branch of a tree; never leav
     """A branch that has already been reported."""
 
 
-# --- functions of the language: one entry each --------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class WindowFunction:
-    """A function f(source, length): which window it keeps and what it reads from it."""
-
-    family: str
-    truth: bool = False  # its source is a condition
-    result: str = "same"  # same | difference | rate | amount | share | truth
-
-
-FUNCTIONS: Mapping[str, WindowFunction] = {
-    "avg": WindowFunction("mean"),
-    "min": WindowFunction("extreme"),
-    "max": WindowFunction("extreme"),
-    "rise": WindowFunction("extreme", result="difference"),
-    "fall": WindowFunction("extreme", result="difference"),
-    "last": WindowFunction("past"),
-    "change": WindowFunction("past", result="difference"),
-    "rate": WindowFunction("slope", result="rate"),
-    "increase": WindowFunction("increase", result="amount"),
-    "share": WindowFunction("mean", truth=True, result="share"),
-    "within": WindowFunction("span", truth=True, result="truth"),
-    "held": WindowFunction("span", truth=True, result="truth"),
-}
-POINT_FUNCTIONS = ("good", "age", "over_range", "state")
 _NAMES = (*FUNCTIONS, *POINT_FUNCTIONS, "vote")
+DEEPEST = 40  # nesting that people still read
 _COMPARE = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
 _MIRROR = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 _SAY = {
@@ -110,6 +86,7 @@ class _Checker:
         self.points = points
         self.index = {point.name: number for number, point in enumerate(points)}
         self.problems: list[Problem] = []
+        self.depth = 0
 
     def wrong(self, message: str, span: Span, hint: str = "") -> _Wrong:
         self.problems.append(Problem(message, span, hint))
@@ -119,8 +96,14 @@ class _Checker:
         if isinstance(tree, Token):
             raise TypeError(tree)
         span = Span(tree.meta.start_pos, tree.meta.end_pos - tree.meta.start_pos)
+        if self.depth > DEEPEST:
+            raise self.wrong(f"nested deeper than {DEEPEST}", span, "split the condition")
         build: Callable[[list[Tree[Token] | Token], Span], Node] = getattr(self, f"_{tree.data}")
-        return build(tree.children, span)
+        self.depth += 1
+        try:
+            return build(tree.children, span)
+        finally:
+            self.depth -= 1
 
     def all(self, trees: Sequence[Tree[Token] | Token]) -> list[Node]:
         """Every branch, so that one bad branch does not hide the next one's problem."""
@@ -239,6 +222,8 @@ class _Checker:
             found = unit(text[digits:].strip())
         except UnitError as error:
             raise self.wrong(error.message, Span(span.column + digits, span.length - digits), error.hint) from None
+        if math.isinf(float(text[:digits])):
+            raise self.wrong(f"{text[:digits]} is too large", span)
         return Node("const", value=float(text[:digits]), unit=found, span=span, literal=True)
 
     def _name(self, children: list[Tree[Token] | Token], span: Span) -> Node:

@@ -47,7 +47,7 @@ P_LENGTH, P_SLOT, P_COVER, P_KIND, P_WRAP = range(5)
 COUNTER, INCREMENT, RUNNING_TOTAL = range(3)
 
 # A window's state in `num`: header, aggregates of the segments between the oldest and the open one, then the ring.
-N_LO, N_HI, N_AT, N_PREVIOUS, N_GOOD, N_SUM = range(6)
+N_LO, N_HI, N_AT, N_PREVIOUS, N_PREVIOUS_AT, N_GOOD, N_SUM = range(7)
 N_RING = N_SUM + 6
 # A span keeps three numbers only.
 N_TRUTH, N_TRUE_END, N_UNKNOWN_END = range(3)
@@ -132,8 +132,13 @@ def feed(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float, lo:
             merge(num, seg, 1.0, t, lo, 0.0, 0.0)
         elif family == INCREASE:
             amount = added(par, p, num[n + N_PREVIOUS], lo)
+            # After a gap longer than the window only the gap's mean rate is surely known: by then some window of this
+            # length had seen at least that much, so an outage of ours never makes an alarm that was not due.
+            gap = t - num[n + N_PREVIOUS_AT]
+            inside = amount * par[p + P_LENGTH] / gap if gap > par[p + P_LENGTH] else amount
             num[n + N_PREVIOUS] = lo
-            num[seg + S_A] += amount
+            num[n + N_PREVIOUS_AT] = t
+            num[seg + S_A] += amount if par[p + P_KIND] == INCREMENT else inside
             num[seg + S_B] += amount if lo == hi else INF
             num[seg + S_C] = t
     num[n + N_LO] = lo

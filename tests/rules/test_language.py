@@ -1,5 +1,9 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from rules import reads
+from rules.functions import FUNCTIONS
 from rules.judge import build_ruleset
 from rules.language import parse
 from rules.model import AlarmRule, LevelRule, PointInfo, RuleErrors
@@ -80,6 +84,8 @@ def test_limits_are_in_the_points_own_unit(text, value):
         ("", 0, 1, "empty"),
         ("(gas.ch4 > 5 %LEL", 17, 1, "ends here"),
         ("gas.ch4 > 5 %LEL / 0", 19, 1, "division by zero"),
+        ("gas.ch4 > 1e400 %LEL", 10, 10, "too large"),
+        ("not " * 60 + "good(gas.ch4)", 4 * 41, 4 * 19 + 13, "nested deeper"),
     ],
 )
 def test_errors_point_at_the_column(text, column, length, said):
@@ -134,3 +140,56 @@ def test_digest_follows_meaning_not_spelling():
 def test_canonical_trees_name_points():
     tree = parse("rise(underpass.level, 10 min) > 20 cm", POINTS)
     assert "underpass.level" in str(canonical(tree, POINTS))
+
+
+def test_every_window_function_has_what_reads_it():
+    for name in FUNCTIONS:
+        assert name == "held" or hasattr(reads, f"read_{name}"), name
+
+
+PIECES = [
+    *[
+        "%",
+        "and",
+        "or",
+        "not",
+        "<",
+        ">=",
+        "==",
+        "=",
+        "+",
+        "-",
+        "*",
+        "/",
+        "(",
+        ")",
+        "(",
+        ")",
+        ",",
+        ".",
+        "水",
+        "x",
+        "²",
+        '"',
+        "'ok'",
+        "5",
+        "2",
+        "dB(A)",
+    ],
+    *["avg(", "vote(", "rise(", "held(", "state(", "good(", "age(", "increase(", "foo(", "coverage="],
+    *["underpass.level", "gas.ch4", "gas.state", "gauge.rain", "nosuch.x"],
+    *("3 mm", "25 %LEL", "10 min", "0 s", "1e9", "\n"),
+]
+
+
+@settings(max_examples=1500, deadline=None)
+@given(text=st.lists(st.sampled_from(PIECES), max_size=14).map(" ".join) | st.text(max_size=30))
+def test_whatever_is_written_gives_a_tree_or_problems_with_places(text):
+    try:
+        problems = parse(text, POINTS).unit and ()
+    except LanguageError as error:
+        problems = error.problems
+    assert problems is None or problems
+    for problem in problems or ():
+        assert 0 <= problem.span.column <= len(text)
+        assert problem.message

@@ -196,6 +196,15 @@ def test_increase_survives_wraps_restarts_and_gaps(steps, wrap):
         assert got is not None or total == 0.0
 
 
+def test_rain_of_a_long_outage_is_not_a_cloudburst():
+    judge = judge_of("increase(a.x, 100 s) > 3 mm", "counter")
+    judge.step(0.0, [Sample(0, 10.0, GOOD)])
+    verdict = judge.step(10_000.0, [Sample(0, 60.0, GOOD)])  # 50 mm in 10,000 s: 0.5 mm in 100 s
+    assert verdict.changes == ()
+    assert seen(judge)[0] == pytest.approx(0.5)
+    assert judge.step(10_005.0, [Sample(0, 64.0, GOOD)]).changes == [(0, 0, 1)]
+
+
 def test_increments_running_totals_and_intensities():
     for kind, values, total in (
         ("increment", [1.0, 2.0, 0.5], 3.5),
