@@ -53,10 +53,11 @@ class FileSet:
         """Size of main file and log."""
         return _size(self.main) + _size(self.log)
 
-    def set_aside(self, label: str) -> None:
+    def set_aside(self, label: str) -> Path | None:
         """Rename all three, `label` inserted before their ends; keep one such set, and none that is large.
 
-        Raises OSError. The main file goes last: as long as it is there, what is left is seen to be damaged again.
+        Gives the main file's new name, None if it was not kept. Raises OSError. The main file goes last: as long as it
+        is there, what is left is seen to be damaged again.
         """
         for old in self.main.parent.glob(f"{self.main.name}.bad-*"):
             old.unlink(missing_ok=True)
@@ -67,6 +68,8 @@ class FileSet:
             else:
                 path.unlink(missing_ok=True)
         sync_directory(self.main.parent)
+        aside = self.main.with_name(self.main.name + label)
+        return aside if aside.exists() else None
 
 
 def sync_directory(path: Path) -> None:

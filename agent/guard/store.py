@@ -72,10 +72,13 @@ class Store:
         self.resets = 0
         self.checked = False  # quick_check came to its end
         self.tight = False
-        self.doubtful = False  # a transaction failed: what it wrote may be there or not
+        self._doubtful = False  # a transaction failed: what it wrote may be there or not
         self.on_open: Callable[[sqlite3.Connection], None] = lambda _: None  # reads what is needed first
         self.on_reset: Callable[[dict[str, Any]], None] = lambda _: None  # the file was lost, its numbers begin anew
         self.on_jump: Callable[[int, int], None] = lambda _first, _last: None  # these numbers will never come
+        self.salvage: Callable[[Path, sqlite3.Connection], int] = lambda _damaged, _fresh: 0
+        self.salvaged = 0
+        self._aside: Path | None = None  # damaged, and to be salvaged into the next file
         self._site = site
         self._boot_id = boot_id
         self._report = report
@@ -108,10 +111,11 @@ class Store:
         except sqlite3.Error as error:
             self._failed(error)
             return False
-        self.doubtful = False
         self.last_commit_mono_ns = time.monotonic_ns()
+        if self._doubtful or self.tight:
+            self.checkpoint()  # after a failed fsync only a fresh write of the pages is sure to arrive
+            self._doubtful = False
         if self.tight:
-            self.checkpoint()
             self.retry()
         else:
             self._enter(FileState.OK)
@@ -262,6 +266,9 @@ class Store:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute(f"PRAGMA page_size = {self.layout.page_size:d}")
             schema.migrate(connection, self.layout.name)
+            if self._aside is not None:
+                self.salvaged = self.salvage(self._aside, connection)
+        self._aside = None
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         layout = self.layout
@@ -337,14 +344,15 @@ class Store:
         self.epoch, self.last_seq = epoch, start + jump - 1
         if was_lost:
             self.resets += 1
-            self.on_reset({**before, "new_epoch": epoch})
+            self.on_reset({**before, "new_epoch": epoch, "salvaged": self.salvaged})
+            self.salvaged = 0
         if jump:
             self.on_jump(start, start + jump - 1)
 
     # --- failing ---------------------------------------------------------------------------------------------
 
     def _failed(self, error: Exception) -> None:
-        self.doubtful = True
+        self._doubtful = True
         state = state_of(error)
         if self._connection is not None and state in _STAYS_OPEN:
             if self._connection.in_transaction:
@@ -383,7 +391,7 @@ class Store:
     def _set_aside(self) -> bool:
         label = f".bad-{time.monotonic_ns()}-{self.epoch or 'unknown'}"
         try:
-            self.files.set_aside(label)
+            self._aside = self.files.set_aside(label)
         except OSError as error:
             self.error = f"{self.error}; could not be set aside: {error}"
             return False

@@ -1,7 +1,7 @@
 """The journal's thread at work: takes what waits, writes it, makes room, tells what was lost. Never seen by the loop.
 
 Whatever it took stays in its hands until a COMMIT succeeded. A COMMIT that failed may have been stored all the same
-(measured): after any failure every record is looked up by (run, n) before it is written again.
+(measured): every record is looked up by (run, n) before it is written.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 from agent.blobs import pack_steps, record_line, row_crc
 from agent.guard.filestate import FileState
 from agent.guard.handover import Entry, Handover, Waiting
+from agent.guard.salvage import salvage
 from agent.guard.space import Ballast, Range, batches_to_drop, records_to_drop
 from agent.guard.store import Report, Store
 from agent.records import Lane, Record, Stamp
@@ -80,9 +81,11 @@ class Writer:
         self._kept: dict[str, bytes] = {}
         self._kept_anchors: list[Stamp] = []
         self._catalogue: tuple[str, tuple[str, ...], int] = ("", (), 0)  # epoch, points, id
+        self._catalogue_tried: tuple[str, tuple[str, ...], int] = ("", (), 0)  # by the transaction under way
         self._space_at = 0.0
         self._told_at = 0.0
         critical.on_open = self._read_state
+        critical.salvage = salvage
         for store in (critical, telemetry):
             store.on_reset = self._lost
             store.on_jump = partial(self._jumped, store)
@@ -122,11 +125,8 @@ class Writer:
             self._take_state()
             if not (self._entries or self._blobs or self._anchors):
                 break
-            doubtful = self.critical.doubtful
             if not self._try(self.critical, self._put_records):
                 break
-            if doubtful:
-                self.critical.checkpoint()  # after a failed fsync only a fresh write of the pages is sure to arrive
             alarms = alarms or any(entry.record.lane is Lane.ALARM for entry in self._entries)
             self._settle()
             self._entries.clear()
@@ -145,6 +145,7 @@ class Writer:
             if not self._batches or not self._try(self.telemetry, self._put_steps):
                 return
             self.telemetry.last_seq = self._steps_end
+            self._catalogue = self._catalogue_tried
             self._batches.clear()
 
     def close(self) -> None:
@@ -155,6 +156,8 @@ class Writer:
         self.critical.close()
 
     def _try(self, store: Store, work: Callable[[sqlite3.Connection], None]) -> bool:
+        if not store.ready():
+            return False
         if store.transact(work):
             return True
         if store.state is not FileState.FULL:
@@ -172,12 +175,12 @@ class Writer:
         self._anchors += anchors
 
     def _put_records(self, connection: sqlite3.Connection) -> None:
-        entries: Iterable[Entry] = self._entries
-        if self.critical.doubtful:
-            there = "SELECT 1 FROM record WHERE run = ? AND n = ?"
-            entries = [entry for entry in entries if not connection.execute(there, (self._run, entry.n)).fetchone()]
+        there = "SELECT 1 FROM record WHERE run = ? AND n = ?"
         self._placed = []
-        self._insert(connection, entries)
+        self._insert(
+            connection,
+            [entry for entry in self._entries if not connection.execute(there, (self._run, entry.n)).fetchone()],
+        )
         connection.executemany(
             "INSERT OR REPLACE INTO state (name, blob, crc) VALUES (?, ?, ?)",
             [(name, blob, row_crc(name, 0, blob)) for name, blob in self._blobs.items()],
@@ -237,14 +240,12 @@ class Writer:
 
     def _put_steps(self, connection: sqlite3.Connection) -> None:
         batches = self._batches
-        if self.telemetry.doubtful:
-            last = batches[-1]
-            there = (
-                "SELECT 1 FROM (SELECT * FROM batch ORDER BY seq DESC LIMIT 1) WHERE (first_mono_ns, steps) = (?, ?)"
-            )
-            if connection.execute(there, (last.first_mono_ns, last.blob)).fetchone():
-                self._steps_end = self.telemetry.last_seq  # a transaction is stored whole or not at all
-                return
+        last = batches[-1]
+        there = "SELECT 1 FROM (SELECT * FROM batch ORDER BY seq DESC LIMIT 1) WHERE (first_mono_ns, steps) = (?, ?)"
+        if connection.execute(there, (last.first_mono_ns, last.blob)).fetchone():
+            self._steps_end = self.telemetry.last_seq  # a transaction is stored whole or not at all
+            return
+        self._catalogue_tried = self._catalogue
         seq = self.telemetry.last_seq
         for batch in batches:
             first, seq = seq + 1, seq + batch.steps
@@ -258,13 +259,13 @@ class Writer:
         self._steps_end = seq
 
     def _catalogue_id(self, connection: sqlite3.Connection, points: tuple[str, ...]) -> int:
-        epoch, known, number = self._catalogue
-        if epoch == self.telemetry.epoch and known is points and not self.telemetry.doubtful:
+        epoch, known, number = self._catalogue_tried
+        if epoch == self.telemetry.epoch and known is points:
             return number
         text = json.dumps(points)
         connection.execute("INSERT OR IGNORE INTO catalogue (points) VALUES (?)", (text,))
         (number,) = connection.execute("SELECT id FROM catalogue WHERE points = ?", (text,)).fetchone()
-        self._catalogue = (self.telemetry.epoch, points, number)
+        self._catalogue_tried = (self.telemetry.epoch, points, number)
         return int(number)
 
     # --- what is lost, and said --------------------------------------------------------------------------------
