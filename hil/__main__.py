@@ -1,7 +1,8 @@
-"""The bench from the shell, for technicians and for trying a driver: one virtual device, or a whole rig.
+"""The bench from the shell, for technicians and for trying a driver: a virtual device, a capture, a whole rig.
 
     python -m hil device hlk-ld8001h --unit-id 3 --path /tmp/radar --set level_mm=350 --fault late=0.1
     python -m hil device honeywell-midas --tcp 5020
+    python -m hil replay radar.cap --path /tmp/radar
     python -m hil rig hil/sites/lianhua/rig.toml --dir /tmp/rig --scenario hil/scenarios/flood.toml
 
 Each prints where it can be reached, then a line for every request; Ctrl-C ends it.
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import click
 
+from hil.capture import Capture, ReplayedLine
 from hil.devices import CATALOGUE
 from hil.faults import Fault, FaultPlan
 from hil.line import VirtualLine
@@ -58,6 +60,10 @@ def _device(options: argparse.Namespace, stack: ExitStack) -> list[Line]:
     click.echo(f"{options.model}, unit id {unit_id}")
     stack.enter_context(line)
     return [line]
+
+
+def _replay(options: argparse.Namespace, stack: ExitStack) -> list[Line]:
+    return [stack.enter_context(ReplayedLine(options.path, Capture.load(options.file)))]
 
 
 def _rig(options: argparse.Namespace, stack: ExitStack) -> list[Line]:
@@ -102,6 +108,9 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     one.add_argument("--framing", choices=["tcp", "rtu"], default="tcp")
     one.add_argument("--set", type=_setting, action="append", default=[], metavar="NAME=VALUE")
     one.add_argument("--fault", type=_chance, action="append", default=[], metavar="KIND=CHANCE")
+    again = commands.add_parser("replay", help="a capture, said again")
+    again.add_argument("file", type=Path)
+    again.add_argument("--path", type=Path, default=Path("virtual-line"), help="the port's name: a link to a pty")
     many = commands.add_parser("rig", help="every line and device of a rig file")
     many.add_argument("file", type=Path)
     many.add_argument("--dir", type=Path, default=Path("virtual-lines"), help="where the ports' links are made")
@@ -115,7 +124,8 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _ended)
     with ExitStack() as stack:
         try:
-            _watch(_device(options, stack) if options.command == "device" else _rig(options, stack))
+            serve = {"device": _device, "replay": _replay, "rig": _rig}[options.command]
+            _watch(serve(options, stack))
         except KeyboardInterrupt:
             return 0
         except (OSError, ValueError) as error:

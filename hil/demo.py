@@ -225,6 +225,9 @@ class Demo:
             out(f"  bench  platform stored: {has}; of the alarm records {self._undelivered()} are missing")
         roof = self.tally.outputs.get("roof-siren", OutputTally())
         proved = roof.written > 0 and roof.confirmed > 0
+        if not self.player.over and not roof.written:
+            out("  it ended before the siren was ordered")
+            return False
         said_so = "" if proved == self.scenario.proves else ", which is not what this story expects"
         out(f"  the siren was {'ordered and proved by its current' if proved else 'NOT proved to sound'}{said_so}")
         return proved == self.scenario.proves

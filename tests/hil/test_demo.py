@@ -1,20 +1,17 @@
-"""The demo: its parts with real processes, sockets and files, and then the whole of it."""
+"""The parts of the demo and the bench's commands, with real processes, sockets and files."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +23,7 @@ import hil
 from hil.codec import RTU, Request
 from hil.events import Line, Narrator, Tally
 from hil.follower import Follower, NoAnswer, ask
-from hil.processes import Child, await_port, end_strays, free_port, mosquitto
+from hil.processes import Child, await_port, free_port, mosquitto
 from hil.screen import Gauge, Screen
 
 HIL = Path(hil.__file__).parent
@@ -282,112 +279,22 @@ def test_the_demo_says_what_is_wrong_with_its_options() -> None:
     assert b"flood, line-cut, siren-dead" in asked.stdout
 
 
-QUICK = """
-title = { en = "A flash flood" }
-duration = "14 s"
-[series]
-"underpass.level_mm" = [["0 s", 20], ["2 s", 20], ["3 s", 480], ["9 s", 500], ["10 s", 40]]
-"""
-
-
-def processes_of(directory: str) -> list[str]:
-    """Command lines that name a directory."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if directory in words:
-            found.append(words)
-    return found
-
-
-class Running:
-    """A demo in a process of its own, its output read until a word comes."""
-
-    def __init__(self, temporary: Path, *options: str) -> None:
-        argv = [sys.executable, "-m", "hil.demo", "--plain", *options]
-        temporary.mkdir()
-        environment = os.environ | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
-        self.temporary = temporary
-
-    def read_until(self, word: str) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if word in line.decode():
-                return
-        raise AssertionError(f"the demo ended without {word!r}")
-
-    def end(self) -> tuple[int, str]:
-        told, _ = self.process.communicate(timeout=60)
-        return self.process.returncode, told.decode()
-
-    def leaves_nothing(self) -> bool:
+def test_a_rig_served_from_the_shell(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "hil", "rig", str(SITE / "rig.toml"), "--dir", str(tmp_path / "rig")]
+    bench = subprocess.Popen([*argv, "--scenario", str(HIL / "scenarios" / "flood.toml")], stdout=subprocess.PIPE)
+    try:
+        path = tmp_path / "rig" / "sensors"
         deadline_s = time.monotonic() + 10
-        while processes_of(str(self.temporary)) and time.monotonic() < deadline_s:
-            time.sleep(0.1)
-        return not processes_of(str(self.temporary))
-
-
-@pytest.fixture
-def start_demo() -> Iterator[Callable[..., Running]]:
-    demos: list[Running] = []
-    with tempfile.TemporaryDirectory() as directory:  # short: the path of a Unix socket has at most 107 bytes
-
-        def start(*options: str) -> Running:
-            demos.append(Running(Path(directory) / "t", *options))
-            return demos[-1]
-
-        yield start
-        for demo in demos:
-            demo.process.kill()
-            demo.process.communicate()
-        end_strays(directory)
-
-
-@pytest.mark.slow
-def test_the_demo_sounds_proves_clears_and_ends_by_itself(tmp_path: Path, start_demo: Callable[..., Running]) -> None:
-    scenario = tmp_path / "quick.toml"
-    scenario.write_text(QUICK)
-    demo = start_demo("--scenario", str(scenario), "--for", "50")
-    code, told = demo.end()
-    assert code == 0, told
-    for words in (
-        "underpass-flood RED",
-        "roof-siren sounds by siren-current.current = 2",
-        "barrier reads back on",
-        "underpass-flood all clear",
-        "the siren was ordered and proved by its current",
-        "of the alarm records 0 are missing",
-    ):
-        assert words in told, told
-    assert demo.leaves_nothing()
-    assert not list(demo.temporary.iterdir())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_demo_takes_everything_with_it_when_told_to_end(
-    start_demo: Callable[..., Running], number: signal.Signals
-) -> None:
-    demo = start_demo("--keep")
-    demo.read_until("STORY")
-    assert processes_of(str(demo.temporary))
-    demo.process.send_signal(number)
-    code, told = demo.end()
-    assert code == 0, told
-    assert "What happened" in told
-    assert demo.leaves_nothing()
-    assert not list(demo.temporary.iterdir())
-
-
-@pytest.mark.slow
-def test_a_killed_demo_leaves_no_process(start_demo: Callable[..., Running]) -> None:
-    demo = start_demo("--keep")
-    demo.read_until("STORY")
-    assert processes_of(str(demo.temporary))
-    demo.process.kill()
-    demo.process.communicate(timeout=10)
-    assert demo.leaves_nothing(), processes_of(str(demo.temporary))
+        while not path.is_symlink() and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        with serial.Serial(str(path), 9600, timeout=1) as port:
+            port.write(RTU.frame(3, Request(3, 3, 1).encode()))
+            assert RTU.parse(port.read(7)) == (3, b"\x03\x02\x00\x14"), "20 mm at the beginning of the story"
+        bench.send_signal(signal.SIGTERM)
+        told, _ = bench.communicate(timeout=5)
+    finally:
+        bench.kill()
+        bench.wait()
+    assert bench.returncode == 0
+    assert b"the story takes 85 s" in told
+    assert not path.is_symlink()
