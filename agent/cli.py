@@ -7,7 +7,6 @@ import importlib.util
 import json
 import logging
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -155,7 +154,8 @@ def demo(options: tuple[str, ...]) -> None:
 
     --keep stays until Ctrl-C.
     """
-    sys.exit(subprocess.run([sys.executable, "-m", "hil.demo", *options], check=False).returncode)
+    # In our place, not below us: Ctrl-C must reach the demo alone, which ends everything it started.
+    os.execv(sys.executable, [sys.executable, "-m", "hil.demo", *options])
 
 
 # --- asking and telling a running agent --------------------------------------------------------------------------

@@ -161,6 +161,9 @@ class SwitchAnnunciator(Annunciator):
 
     def want(self, want: Want | None, mono_ns: int) -> None:
         """As of every output; what was written and seen for the old want proves nothing for the new one."""
+        if want is not None and want.state is not None and self._want is not None and want.state == self._want.state:
+            self._want, self.state.wanted = want, want.cause  # another reason for the state it is in
+            return
         if want != self._want:
             self._written_mono_ns = self._evidence_mono_ns = None
         super().want(want, mono_ns)
