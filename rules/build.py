@@ -135,7 +135,15 @@ class Builder:
         forget(self._directory, self._name)
         tables = json.dumps([self._tables.tab, self._tables.par, self._tables.num, self._tables.ints])
         (self._directory / f"{self._name}.json").write_text(tables, encoding="utf-8")
-        command = [sys.executable, "-m", "rules.build", str(self._directory), self._name, str(int(self._timeout_s) + 1)]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "rules.build",
+            str(self._directory),
+            self._name,
+            str(int(self._timeout_s) + 1),
+        ]
         with (self._directory / f"{self._name}.log").open("wb") as log:
             self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -298,7 +306,13 @@ def _module(directory: Path, name: str) -> Any:
 
 def load(directory: Path, name: str, tables: Tables, steps: int = 60) -> Kernels:
     """The build from an intact cache, after a short test against the twin. Raises what numba raises, and ValueError."""
-    import numpy as np  # noqa: PLC0415 - late: the guard polls first
+    import numba  # noqa: PLC0415 - late: the guard polls first
+    import numpy as np  # noqa: PLC0415
+
+    config: Any = numba.config
+    if config.DISABLE_JIT:
+        raise ValueError("NUMBA_DISABLE_JIT is set")
+    config.CACHE_DIR = ""  # beside the module, where checksums watch, whatever the environment says
 
     def arrays(state: array[Any]) -> Any:
         return np.frombuffer(state, dtype=np.int64 if state.typecode == "q" else np.float64)
