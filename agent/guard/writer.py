@@ -7,6 +7,7 @@ Whatever it took stays in its hands until a COMMIT succeeded. A COMMIT that fail
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import time
 from collections import deque
@@ -33,7 +34,7 @@ _RECENT = 2000  # records kept in memory, for a file that is lost with them
 _SPACE_S = 5.0
 _HIGH, _LOW = 0.95, 0.90  # of the quota: where pruning begins and ends
 _ROUNDS = 8
-_TOLD_S = 600.0  # losses are told when the file is well again, or so often
+_TOLD_S = {True: 10.0, False: 600.0}  # how often losses are told while telemetry.db is well, or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Writer:
         self._catalogue: tuple[str, tuple[str, ...], int] = ("", (), 0)  # epoch, points, id
         self._catalogue_tried: tuple[str, tuple[str, ...], int] = ("", (), 0)  # by the transaction under way
         self._space_at = 0.0
-        self._told_at = 0.0
+        self._told_at = -math.inf
         critical.on_open = self._read_state
         critical.salvage = salvage
         for store in (critical, telemetry):
@@ -99,7 +100,7 @@ class Writer:
         more is waiting for a file that takes it.
         """
         self._promises += self._handover.take_promises()
-        self._tell_losses()
+        self._tell_losses(now=time.monotonic())
         alarms = self.write_records()
         self.critical.tend()
         if alarms or steps or self._promises:
@@ -150,6 +151,7 @@ class Writer:
 
     def close(self) -> None:
         """Write what is left and close both files."""
+        self._tell_losses(now=math.inf)
         while self.round(steps=True):
             pass
         self.telemetry.close()
@@ -195,10 +197,10 @@ class Writer:
         first = self.critical.last_seq + len(self._placed) + 1
         for seq, entry in enumerate(entries, start=first):
             record = entry.record
-            line = _line(record)
+            line, kind = _line(record), record.kind.encode("ascii", "replace").decode()
             connection.execute(
                 "INSERT INTO record (seq, run, n, lane, kind, line, crc) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (seq, self._run, entry.n, record.lane.value, record.kind, line, row_crc(epoch, seq, line)),
+                (seq, self._run, entry.n, record.lane.value, kind, line, row_crc(epoch, seq, line)),
             )
             self._placed.append((seq, entry))
 
@@ -273,12 +275,11 @@ class Writer:
     def _note(self, kind: str, body: dict[str, Any], lane: Lane = Lane.EVENT) -> None:
         self._entries.append(self._handover.entry(Record(lane, kind, self._stamp(), body)))
 
-    def _tell_losses(self) -> None:
-        now = time.monotonic()
-        if self.telemetry.state is not FileState.OK and now < self._told_at + _TOLD_S:
+    def _tell_losses(self, *, now: float) -> None:
+        if now < self._told_at + _TOLD_S[self.telemetry.state is FileState.OK]:
             return
         for loss in self._handover.take_losses():
-            self._told_at = now
+            self._told_at = time.monotonic()
             body = {"what": loss.what, "reason": "memory", "count": loss.count}
             body |= {"from_mono_ns": loss.from_mono_ns, "to_mono_ns": loss.to_mono_ns}
             self._note("gap", body, Lane.ALARM if loss.what == Lane.ALARM else Lane.EVENT)
