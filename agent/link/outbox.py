@@ -46,6 +46,7 @@ class Outbox:
         self.steps = StepLanes(
             source, ledger, settings.site, settings.batch_readings, round(settings.live_s * 1_000_000_000)
         )
+        self._room = dict(_ROOM)
         self._flying = dict.fromkeys(Way, 0)
         self._waiting: dict[tuple[str, int], _Waiting] = {}
         self._unreceived = dict.fromkeys(Way, 0)
@@ -72,8 +73,9 @@ class Outbox:
                 self._tries.pop((letter.epoch, letter.first), None)
                 self.reopen(letter.epoch, letter.first, letter.last)
 
-    def connected(self, now_s: float) -> None:
-        """A session began: what is in the journal now is no longer live."""
+    def connected(self, now_s: float, window: int = WINDOW) -> None:
+        """A session began: what is in the journal now is no longer live. `window`: messages that the broker allows."""
+        self._room = {way: max(1, room * min(window, WINDOW) // WINDOW) for way, room in _ROOM.items()}
         self.records.connected()
         self.steps.look(offline=True)
         self._heard_s = now_s
@@ -85,7 +87,7 @@ class Outbox:
     def take(self, now_s: float, boot_id: str, mono_ns: int) -> Parcel | None:
         """The next message to hand to the broker, None when nothing may go now."""
         for way in Way:
-            if self._flying[way] >= _ROOM[way] or self._unreceived[way] >= _UNRECEIVED[way]:
+            if self._flying[way] >= self._room[way] or self._unreceived[way] >= _UNRECEIVED[way]:
                 continue
             if way >= Way.EVENT and not self.records.caught_up:
                 return None  # first find the alarms

@@ -23,7 +23,7 @@ from agent.link.lanes import Parcel
 from agent.link.ledger import DeadLetter, Ledger
 from agent.link.messages import Received, dump, when
 from agent.link.outbox import WINDOW, Outbox
-from agent.link.session import Event, Inbox, Incoming, Session
+from agent.link.session import BrokerLimits, Event, Inbox, Incoming, Session
 from agent.link.settings import UplinkSettings
 from agent.link.source import RECORDS, STEPS, Source, dated
 from agent.link.topics import Topic, topic
@@ -41,6 +41,9 @@ _TAKEOVERS = 3  # within _TAKEOVER_S: another client uses our id
 _TAKEOVER_S = 120.0
 _THREADS = 4  # sessions whose threads have not ended (a name that resolves for minutes)
 _FAREWELL_S = 2.0
+_HEADER_BYTES = 150  # topic and fixed header at their longest
+_SHORT_LIVES = 5  # connections that ended within _STABLE_S, in _TAKEOVER_S: they are no accident
+_SHORT_LIVES_WAIT_S = 5.0
 
 Phase = Literal["idle", "connecting", "up"]
 
@@ -75,13 +78,15 @@ class Link:
         self._version = _V311 if settings.version == "3.1.1" else _V5
         self._opened = False  # the broker's port answered in this attempt
         self._mute_ends = 0  # attempts that the broker cut without a CONNACK
-        self._largest: int | None = None  # payload the broker takes
+        self._largest: int | None = None  # bytes of a message that the broker takes
+        self._window = WINDOW  # messages without PUBACK
         self._flying: dict[int, Parcel | None] = {}  # packet id -> what it carries; None: state, birth, answer
         self._progress_s = 0.0
         self._since_s = time.monotonic()
         self._next_try_s = 0.0
         self._backoff_s = _BACKOFF_S
         self._takeovers: list[float] = []
+        self._short_lives: list[float] = []
         self._trouble = "not connected yet"
         self._refusal = ""  # of this attempt; says more than the end that follows it
         self._refused_topics: set[str] = set()
@@ -163,11 +168,11 @@ class Link:
 
     def _pump(self, now_s: float) -> None:
         session = self._session
-        while session is not None and len(self._flying) < WINDOW:
+        while session is not None and len(self._flying) < self._window:
             parcel = self.outbox.take(now_s, self._boot_id, time.monotonic_ns())
             if parcel is None:
                 return
-            if self._largest is not None and len(parcel.payload) > self._largest:
+            if self._largest is not None and len(parcel.payload) + _HEADER_BYTES > self._largest:
                 self._set_aside(parcel, f"{len(parcel.payload)} bytes, the broker takes {self._largest}")
                 continue
             name = topic(self._settings.site, parcel.topic)
@@ -236,7 +241,7 @@ class Link:
             self._answer(self._desk.take(message, now_s))
 
     def _answer(self, reply: Reply | None) -> None:
-        if reply is not None and self._phase == "up" and len(self._flying) < WINDOW:
+        if reply is not None and self._phase == "up" and len(self._flying) < self._window:
             self._publish(reply.topic, reply.payload, correlation=reply.correlation)
 
     def _pass_on(self, number: int, request: dict[str, Any]) -> bool:
@@ -284,7 +289,9 @@ class Link:
             return
         now_s = time.monotonic()
         self._phase, self._since_s, self._progress_s, self._mute_ends = "up", now_s, now_s, 0
-        self._largest = event.content if isinstance(event.content, int) else None
+        limits: BrokerLimits = event.content
+        self._largest = limits.packet_bytes
+        self._window = max(1, min(WINDOW, limits.unacknowledged))
         self._birth = b""
         log.info("connected to %s:%d, session %d", self._settings.host, self._settings.port, session.number)
         self._trouble = ""
@@ -295,7 +302,7 @@ class Link:
         protection = self._ledger.kept("protection")
         if protection is not None:
             self._publish(topic(site, Topic.PROTECTION), protection.encode(), retain=True)
-        self.outbox.connected(now_s)
+        self.outbox.connected(now_s, self._window)
         self._tell_guard()
 
     def _give_up(self, reason: str) -> None:
@@ -320,10 +327,16 @@ class Link:
                 self._version = _V311 if self._version == _V5 else _V5
         if held_s >= _STABLE_S:
             self._backoff_s = 0.0
+        elif held_s > 0:
+            # Not every broker says that another client took our id; one that hangs up on what it refuses looks alike.
+            self._short_lives = [*(t for t in self._short_lives if now_s - t < _TAKEOVER_S), now_s]
+            if len(self._short_lives) >= _SHORT_LIVES:
+                self._backoff_s = max(self._backoff_s, _SHORT_LIVES_WAIT_S)
+                reason += "; connections keep ending soon: another client with our id, or a refused topic?"
         if reason.endswith(_TAKEN_OVER):
             self._takeovers = [*(t for t in self._takeovers if now_s - t < _TAKEOVER_S), now_s]
             if len(self._takeovers) >= _TAKEOVERS:
-                reason = "another client connects with our client id again and again"
+                reason = "another client connects with our client id again and again (142)"
                 self._backoff_s = _BACKOFF_MOST_S
         self._next_try_s = now_s + random.uniform(0.5, 1.0) * self._backoff_s  # noqa: S311 - jitter
         self._backoff_s = min(_BACKOFF_MOST_S, max(_BACKOFF_S, 2 * self._backoff_s))

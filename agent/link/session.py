@@ -58,6 +58,13 @@ class Incoming(NamedTuple):
     correlation: bytes | None
 
 
+class BrokerLimits(NamedTuple):
+    """What the broker said it takes."""
+
+    packet_bytes: int | None  # None: no limit
+    unacknowledged: int  # messages at QoS 1
+
+
 Inbox = SimpleQueue[Event]
 
 
@@ -177,11 +184,14 @@ class Session:
         self._inbox.put(Event(self.number, what, number, reason, text, content))
 
     def _on_connect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, properties: Any) -> None:
-        largest = getattr(properties, "MaximumPacketSize", None)
-        self._tell("connack", reason=reason.value, text=str(reason), content=largest)
+        # paho keeps neither limit of the broker by itself.
+        limits = BrokerLimits(
+            getattr(properties, "MaximumPacketSize", None), getattr(properties, "ReceiveMaximum", WINDOW)
+        )
+        self._tell("connack", reason=reason.value, text=str(reason), content=limits)
 
     def _on_disconnect(self, _client: Client, _data: Any, flags: Any, reason: ReasonCode, _properties: Any) -> None:
-        if reason.value:
+        if reason.value and not self._error:  # paho calls twice: first with the broker's own word
             self._error = str(reason)
             if flags.is_disconnect_packet_from_server:
                 self._error = f"broker: {reason} ({reason.value})"

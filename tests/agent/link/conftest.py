@@ -190,7 +190,7 @@ class Rig:
         return self._ears[-1]
 
     @contextmanager
-    def link(self, port=None, ledger="link.db", guard_socket=None, **more):
+    def link(self, port=None, ledger="link.db", guard_socket=None, alive=lambda: None, **more):
         """A link in a thread."""
         given = {"host": "127.0.0.1", "acknowledge": "puback", "poll_s": 0.02, "batch_s": 0.1, "site": "demo"} | more
         link = Link(
@@ -200,6 +200,7 @@ class Rig:
             boot_id=BOOT,
             versions={"tocsin-agent": "test"},
             guard_socket=guard_socket,
+            alive=alive,
         )
         thread = threading.Thread(target=link.run)
         thread.start()

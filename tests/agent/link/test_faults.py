@@ -10,6 +10,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.link import session
+from agent.link.main import Service
 from agent.records import Lane
 
 
@@ -255,3 +256,79 @@ def test_only_the_newest_coverage_map_is_retained(rig):
     message = ear.next()
     assert message.retain
     assert json.loads(message.payload)["seq"] == 3
+
+
+def test_a_clone_with_our_id_is_named_and_not_fought(rig):
+    with rig.link() as link:
+        rig.wait(lambda: link.state()["connected"])
+
+        def clone():
+            rig.wait(lambda: link.state()["connected"])
+            other = Client(CallbackAPIVersion.VERSION2, client_id="demo")
+            other.connect("127.0.0.1", rig.broker.port)
+            other.loop_start()
+            rig.wait(lambda: not link.state()["connected"])
+            other.disconnect()
+            other.loop_stop()
+
+        for _ in range(5):
+            clone()
+        assert (
+            "another client" in link.state()["trouble"]
+        )  # mosquitto 2.0.11 does not say it (142): a guess by the times
+        time.sleep(2.0)
+        assert not link.state()["connected"], "it waits before it tries again"
+
+
+def test_the_service_manager_is_told_by_progress_only(rig, monkeypatch):
+    assert rig.broker  # before the environment changes: mosquitto notifies, too
+    path = str(rig.directory / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(path)
+        listener.settimeout(5)
+        service = Service()
+        with rig.link(alive=service.alive) as link:
+            assert listener.recv(100) == b"READY=1\nWATCHDOG=1"
+            assert listener.recv(100) == b"WATCHDOG=1"
+            monkeypatch.setattr(link.outbox, "look", lambda *_, **__: time.sleep(2.5))
+            began = time.monotonic()
+            listener.settimeout(0.2)
+            fed = 0
+            while time.monotonic() - began < 2.0:
+                try:
+                    listener.recv(100)
+                    fed += 1
+                except TimeoutError:
+                    continue
+            assert fed <= 1, "a loop that hangs does not feed the watchdog"
+
+
+def test_the_window_of_the_broker_is_kept(rig):
+    broker = rig.make_broker("max_inflight_messages 3\n").start()
+    for _ in range(200):
+        rig.journal.write(Lane.ALARM)
+        rig.journal.write(Lane.EVENT)
+    most = []
+    with rig.link(broker.port) as link:
+        real = link.outbox.take
+
+        def watching(*args):
+            parcel = real(*args)
+            most.append(len(link._flying))
+            return parcel
+
+        link.outbox.take = watching
+        rig.wait(lambda: rig.upto(link)["rec0"] == 400)
+        assert max(most) < 3
+
+
+def test_a_message_larger_than_the_broker_takes_is_set_aside_at_once(rig):
+    broker = rig.make_broker("max_packet_size 20000\n").start()
+    rig.journal.write(Lane.EVENT, body={"text": "x" * 30_000})
+    seq = rig.journal.write(Lane.EVENT)
+    ear = rig.ear("tocsin/v1/demo/event", port=broker.port)
+    with rig.link(broker.port) as link:
+        assert ear.json()[1]["seq"] == seq
+        assert link.state()["dead_letters"] == 1
+        assert "the broker takes 20000" in link.state()["dead"][0]["reason"]
