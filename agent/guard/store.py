@@ -38,6 +38,8 @@ WAL_MOST_BYTES = 12 << 20  # beyond it somebody holds a read transaction
 _CHECK_S = 1.5  # quick_check: 64 MB take 26 ms on a PC; a slow card is not waited for
 
 
+_PROBE = "UPDATE epoch SET site = site"  # a real write, or a full disk would look well
+_FAREWELL = "UPDATE epoch SET clean = 1"
 _STAYS_OPEN = (FileState.LOCKED, FileState.FULL, FileState.HELD)
 _RETRY_S = {FileState.LOCKED: (0.5, 0.5), FileState.FULL: (0.5, 5.0), FileState.HELD: (2.0, 2.0)}
 _RETRY_OTHERS_S = (5.0, 30.0)
@@ -100,7 +102,7 @@ class Store:
             return False
         return self._connection is not None or self._open()
 
-    def transact(self, work: Callable[[sqlite3.Connection], None]) -> bool:
+    def transact(self, work: Callable[[sqlite3.Connection], object]) -> bool:
         """Run `work` in one transaction; True when it was committed. `work` must not catch sqlite3 errors."""
         if not self.ready() or self._connection is None:
             return False
@@ -183,7 +185,7 @@ class Store:
     def tend(self) -> None:
         """Try again what failed, notice a file that was deleted, write the log back once a minute."""
         if self.state is not FileState.OK and not self.tight:
-            self.transact(self._probe)
+            self.transact(lambda connection: connection.execute(_PROBE))
             return
         now = time.monotonic()
         if self._connection is None or now < self._health_at:
@@ -226,18 +228,10 @@ class Store:
         self._retry_at = time.monotonic() + HEALTH_S
         return False
 
-    @staticmethod
-    def _farewell(connection: sqlite3.Connection) -> None:
-        connection.execute("UPDATE epoch SET clean = 1")
-
-    @staticmethod
-    def _probe(connection: sqlite3.Connection) -> None:
-        connection.execute("UPDATE epoch SET site = site")  # a real write, or a full disk would look well
-
     def close(self) -> None:
         """Write the log back and close."""
         if self._connection is not None:
-            if self.state is FileState.OK and self.transact(self._farewell):
+            if self.state is FileState.OK and self.transact(lambda connection: connection.execute(_FAREWELL)):
                 self.checkpoint(truncate=True)
             self._close()
         self.state = FileState.CLOSED
