@@ -87,3 +87,10 @@ def public_python() -> str | None:
         if python.exists() and all(parent.stat().st_mode & 0o001 for parent in python.parents):
             return str(python)
     return None
+
+
+def settings(unit: Path) -> dict[str, str]:
+    """A unit's settings, whatever their section; of several with one name the last."""
+    lines = unit.read_text(encoding="utf-8").replace("\\\n", "").splitlines()
+    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    return {name: value.strip() for name, value in pairs}

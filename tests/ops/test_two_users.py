@@ -14,7 +14,7 @@ import pytest
 
 from hil.follower import NoAnswer, ask
 from hil.processes import free_port
-from tests.ops.installed import ROOT, install, public_python
+from tests.ops.installed import ROOT, install, public_python, settings
 
 GUARD, LINK, GROUP = 64001, 64002, 64000
 SITE = """
@@ -38,10 +38,7 @@ def as_user(user, *command):
 
 
 def unit(name):
-    """A unit's settings; of several with one name the last."""
-    text = (ROOT / "systemd" / f"tocsin-{name}.service").read_text(encoding="utf-8").replace("\\\n", "")
-    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
-    return {key: value.strip() for key, value in pairs}
+    return settings(ROOT / "systemd" / f"tocsin-{name}.service")
 
 
 class Gateway:
@@ -53,12 +50,12 @@ class Gateway:
         self.port = free_port()
         self.open_port = free_port()
         for name, owner in (("guard", GUARD), ("link", LINK)):
-            settings = unit(name)
+            told = unit(name)
             for kind, place in (("State", "lib"), ("Cache", "cache"), ("Runtime", "run")):
-                if f"{kind}Directory" in settings:
-                    directory = root / place / settings[f"{kind}Directory"]
+                if f"{kind}Directory" in told:
+                    directory = root / place / told[f"{kind}Directory"]
                     directory.mkdir(parents=True)
-                    directory.chmod(int(settings[f"{kind}DirectoryMode"], 8))
+                    directory.chmod(int(told[f"{kind}DirectoryMode"], 8))
                     os.chown(directory, owner, GROUP)
         self.site = root / "etc" / "tocsin" / "site.toml"
         self.site.parent.mkdir(parents=True)
@@ -97,18 +94,18 @@ class Gateway:
             )  # fmt: skip
 
     def start_world(self):
-        secret, settings = self.root / "mosquitto.secret", self.root / "mosquitto.conf"
+        secret, conf = self.root / "mosquitto.secret", self.root / "mosquitto.conf"
         subprocess.run(
             ["mosquitto_passwd", "-b", "-c", str(secret), "gateway", "correct horse"],
             check=True, capture_output=True, timeout=10,
         )  # fmt: skip
-        settings.write_text(
+        conf.write_text(
             "per_listener_settings true\nuser root\n"
             f"listener {self.port} 127.0.0.1\nallow_anonymous false\npassword_file {secret}\n"
             f"listener {self.open_port} 127.0.0.1\nallow_anonymous true\n"
         )
         self.running["broker"] = subprocess.Popen(
-            ["mosquitto", "-c", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["mosquitto", "-c", str(conf)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         options = ["--port", str(self.open_port), "--db", str(self.database)]
         with (self.root / "platform.log").open("w") as log:
