@@ -6,7 +6,6 @@ It alone touches the outbox and the ledger; paho's threads and the guard line on
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -14,7 +13,6 @@ from pathlib import Path
 from queue import Empty
 from typing import Any, Literal
 
-from paho.mqtt.enums import MQTTProtocolVersion
 from pydantic import ValidationError
 
 from agent.link.asks import AskDesk, Reply
@@ -23,6 +21,7 @@ from agent.link.lanes import Parcel
 from agent.link.ledger import DeadLetter, Ledger
 from agent.link.messages import Received, dump, when
 from agent.link.outbox import WINDOW, Outbox
+from agent.link.retry import V5, Retry
 from agent.link.session import BrokerLimits, Event, Inbox, Incoming, Session
 from agent.link.settings import UplinkSettings
 from agent.link.source import RECORDS, STEPS, Source, dated
@@ -31,19 +30,11 @@ from agent.records import SCHEMA_VERSION, Stamp
 
 log = logging.getLogger(__name__)
 
-_V5, _V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
-_UNSUPPORTED_VERSION, _TAKEN_OVER = 132, "(142)"
 _EVENTS_A_TURN = 200
 _SAVE_S = 1.0
-_STABLE_S = 30.0  # a connection that held this long is not the cause of the next failure
-_BACKOFF_S, _BACKOFF_MOST_S = 1.0, 60.0
-_TAKEOVERS = 3  # within _TAKEOVER_S: another client uses our id
-_TAKEOVER_S = 120.0
 _THREADS = 4  # sessions whose threads have not ended (a name that resolves for minutes)
 _FAREWELL_S = 2.0
 _HEADER_BYTES = 150  # topic and fixed header at their longest
-_SHORT_LIVES = 5  # connections that ended within _STABLE_S, in _TAKEOVER_S: they are no accident
-_SHORT_LIVES_WAIT_S = 5.0
 
 Phase = Literal["idle", "connecting", "up"]
 
@@ -75,18 +66,13 @@ class Link:
         self._phase: Phase = "idle"
         self._session: Session | None = None
         self._old: list[Session] = []
-        self._version = _V311 if settings.version == "3.1.1" else _V5
+        self._retry = Retry(settings.version)
         self._opened = False  # the broker's port answered in this attempt
-        self._mute_ends = 0  # attempts that the broker cut without a CONNACK
         self._largest: int | None = None  # bytes of a message that the broker takes
         self._window = WINDOW  # messages without PUBACK
         self._flying: dict[int, Parcel | None] = {}  # packet id -> what it carries; None: state, birth, answer
         self._progress_s = 0.0
         self._since_s = time.monotonic()
-        self._next_try_s = 0.0
-        self._backoff_s = _BACKOFF_S
-        self._takeovers: list[float] = []
-        self._short_lives: list[float] = []
         self._trouble = "not connected yet"
         self._refusal = ""  # of this attempt; says more than the end that follows it
         self._refused_topics: set[str] = set()
@@ -219,7 +205,7 @@ class Link:
                 self._refused_topics.add(what)
                 log.error("the broker refuses %s: %s (%d)", what, event.text, event.reason)
         else:
-            self._backoff_s = min(self._backoff_s, _BACKOFF_S)  # the connection is of use, if it ends now or not
+            self._retry.useful()
             if parcel is not None:
                 self._refused_topics.discard(parcel.topic)
         if parcel is not None:
@@ -253,7 +239,7 @@ class Link:
         self._old = [session for session in self._old if session.alive]
         session = self._session
         if session is None:
-            if now_s >= self._next_try_s and len(self._old) < _THREADS:
+            if now_s >= self._retry.next_s and len(self._old) < _THREADS:
                 self._connect(now_s)
         elif not session.alive:
             self._on_ended("the network thread ended")
@@ -270,9 +256,9 @@ class Link:
             {"v": SCHEMA_VERSION, "site": settings.site, "state": "offline", "session": number, "reason": "lost"}
         )
         self._session = Session(
-            settings, number, self._version, (topic(settings.site, Topic.STATE), last_will), self._inbox
+            settings, number, self._retry.version, (topic(settings.site, Topic.STATE), last_will), self._inbox
         )
-        self._phase, self._since_s, self._opened = "connecting", now_s, False
+        self._phase, self._since_s, self._opened, self._refusal = "connecting", now_s, False, ""
         self._session.start()
 
     def _on_connack(self, event: Event) -> None:
@@ -280,15 +266,12 @@ class Link:
         if session is None:
             return
         if event.reason >= 128:
-            if event.reason == _UNSUPPORTED_VERSION and self._settings.version == "auto" and self._version == _V5:
-                log.info("the broker does not speak MQTT 5: falling back to 3.1.1")
-                self._version = _V311
-                self._next_try_s = self._since_s  # at once
-                self._backoff_s = 0.0
+            self._retry.refused(event.reason)
             self._refusal = f"the broker refused the connection: {event.text} ({event.reason})"
             return
         now_s = time.monotonic()
-        self._phase, self._since_s, self._progress_s, self._mute_ends = "up", now_s, now_s, 0
+        self._phase, self._since_s, self._progress_s = "up", now_s, now_s
+        self._retry.accepted()
         limits: BrokerLimits = event.content
         self._largest = limits.packet_bytes
         self._window = max(1, min(WINDOW, limits.unacknowledged))
@@ -308,9 +291,9 @@ class Link:
     def _give_up(self, reason: str) -> None:
         if self._session is not None:
             self._session.drop()
-        self._on_ended(reason)
+        self._on_ended(reason, cut=True)
 
-    def _on_ended(self, reason: str) -> None:
+    def _on_ended(self, reason: str, *, cut: bool = False) -> None:
         session, self._session = self._session, None
         now_s = time.monotonic()
         held_s = now_s - self._since_s if self._phase == "up" else 0.0
@@ -320,28 +303,11 @@ class Link:
         for parcel in flying.values():
             if parcel is not None:
                 self.outbox.lost(parcel)
-        mute = self._phase == "connecting" and self._opened and not self._refusal
-        if mute and self._settings.version == "auto":
-            self._mute_ends += 1
-            if self._mute_ends % 2 == 0:  # some brokers just hang up on a version they do not know
-                self._version = _V311 if self._version == _V5 else _V5
-        if held_s >= _STABLE_S:
-            self._backoff_s = 0.0
-        elif held_s > 0:
-            # Not every broker says that another client took our id; one that hangs up on what it refuses looks alike.
-            self._short_lives = [*(t for t in self._short_lives if now_s - t < _TAKEOVER_S), now_s]
-            if len(self._short_lives) >= _SHORT_LIVES:
-                self._backoff_s = max(self._backoff_s, _SHORT_LIVES_WAIT_S)
-                reason += "; connections keep ending soon: another client with our id, or a refused topic?"
-        if reason.endswith(_TAKEN_OVER):
-            self._takeovers = [*(t for t in self._takeovers if now_s - t < _TAKEOVER_S), now_s]
-            if len(self._takeovers) >= _TAKEOVERS:
-                reason = "another client connects with our client id again and again (142)"
-                self._backoff_s = _BACKOFF_MOST_S
-        self._next_try_s = now_s + random.uniform(0.5, 1.0) * self._backoff_s  # noqa: S311 - jitter
-        self._backoff_s = min(_BACKOFF_MOST_S, max(_BACKOFF_S, 2 * self._backoff_s))
+        if self._phase == "connecting" and self._opened and not self._refusal and not cut:
+            self._retry.hung_up()
+        reason = self._retry.ended(now_s, held_s, self._refusal or reason or "the connection ended")
         self._phase, self._since_s = "idle", now_s
-        self._say(self._refusal or reason or "the connection ended")
+        self._say(reason)
         self._tell_guard()
 
     def _say(self, trouble: str) -> None:
@@ -416,7 +382,7 @@ class Link:
             "phase": self._phase,
             "since_mono_ns": round(self._since_s * 1e9),
             "session": session.number if session is not None else None,
-            "version": "5" if self._version == _V5 else "3.1.1",
+            "version": "5" if self._retry.version == V5 else "3.1.1",
             "broker": f"{self._settings.host}:{self._settings.port}",
             "trouble": self._trouble,
             "refused_topics": sorted(self._refused_topics),
