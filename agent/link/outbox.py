@@ -14,10 +14,10 @@ from agent.link.source import Source
 
 log = logging.getLogger(__name__)
 
-# Messages without PUBACK. One of the backlog: on a slow line an alarm waits for no more than that one. Together they
-# stay below WINDOW, where paho is fastest, and leave room for state, birth and answers.
+# Messages without PUBACK, of a window that paho is fastest with; a broker may allow less. What is no alarm leaves two
+# fifths of it free, and of the backlog there is one: on a slow line an alarm waits for no more than that.
 WINDOW = 100
-_ROOM = {Way.ALARM: 60, Way.LIVE: 4, Way.EVENT: 25, Way.BACKLOG: 1}
+_ROOM = {Way.ALARM: 95, Way.LIVE: 5, Way.EVENT: 50, Way.BACKLOG: 1}
 # Messages that the broker has and the platform has not acknowledged. Live data never waits: unacknowledged, it
 # becomes backlog.
 _UNRECEIVED = {Way.ALARM: 10_000, Way.LIVE: 10_000, Way.EVENT: 500, Way.BACKLOG: 200}
