@@ -239,10 +239,11 @@ class _Wire:
             due = len(data)
             if self.line.timed:
                 due = min(due, int((now_s - start_s) / self.line.character_s + 1e-6))
+            at_s = time.monotonic()  # before the write: the other end may have the bytes before we run again
             with contextlib.suppress(BlockingIOError):  # nobody reads: as on a wire, the bytes are gone
                 os.write(self.master, data[self.sent : due])
             self.sent = due
             if due >= len(data):
                 heapq.heappop(self.queue)
                 self.sent = 0
-                self.idle_s = time.monotonic()
+                self.idle_s = at_s

@@ -24,6 +24,7 @@ log = logging.getLogger("tocsin.poll")
 
 LOST_AFTER = 3  # failed polls in a row
 DEAD_SHARE = 0.04  # of the line's time for all dead units together
+ALL_DEAD_SHARE = 0.25  # where no unit is left to be disturbed but outputs, whose writes go first
 PROBE_S = 30.0  # a dead unit is asked at least so often, times the number of dead units
 POLL_S = 10.0  # longest time a whole poll may take before it is a driver's bug
 ABSENT_RETRY_S = 0.5  # a missing port costs no line time; it is looked for often
@@ -128,7 +129,8 @@ class BusPoller:
             # After a failure the line also stays quiet for the slowest reply, which is lost to the others too.
             cost_s = time.monotonic() - started_s + max(s.device.description.max_reply_s for s in self.slots)
             dead = sum(s.failures >= LOST_AFTER for s in self.slots)
-            self._again(slot, max(device.period_s, dead * min(cost_s / DEAD_SHARE, PROBE_S)))
+            share = DEAD_SHARE if dead < len(self.slots) else ALL_DEAD_SHARE
+            self._again(slot, max(device.period_s, dead * min(cost_s / share, PROBE_S)))
 
     def _line(self, reason: str) -> None:
         """Tell the core when the line is lost or back."""

@@ -296,6 +296,10 @@ class Town:
         """Level of an alarm now."""
         return str(self.ask("alarms")[name]["level"])
 
+    def protection(self, alarm: str) -> str:
+        """What the agent says of an alarm: protected, degraded or blind."""
+        return next(str(e["status"]) for e in self.status()["protection"] if e["alarm"] == alarm)
+
     def cli(self, *words: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         """The command line as a process."""
         argv = [*before, sys.executable, "-m", "agent.cli", *words, "--socket", str(self.socket)]
