@@ -24,7 +24,8 @@ class SiteTable(Table):
 
     id: str = Field(
         pattern=r"^[a-z0-9][a-z0-9-]{0,31}$",
-        description="Name of this gateway on the platform: small letters, digits and `-`, at most 32; part of every topic.",
+        description="Name of this gateway on the platform: small letters, digits and `-`, at most 32; "
+        "part of every topic.",
     )
     name: Texts = Field(default_factory=dict, description="What people call it, by language. Default: the id.")
     languages: list[str] = Field(

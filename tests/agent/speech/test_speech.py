@@ -44,7 +44,7 @@ def heard(path) -> tuple[float, float]:
 
 async def until(what):
     """The first true value of a call."""
-    while not (found := what()):  # noqa: ASYNC110 - files and reports, nothing to wait on
+    while not (found := what()):
         await asyncio.sleep(0.02)
     return found
 

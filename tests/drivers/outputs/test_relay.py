@@ -200,7 +200,7 @@ def test_adapter_pulled_after_the_relay_obeyed_still_ends_at_max_on(wire):
             del wire.faults[1]
             wire.replug()
             async with asyncio.timeout(10):
-                while relay_of(wire).coil(0):  # noqa: ASYNC110 - a contact, nothing to wait on
+                while relay_of(wire).coil(0):
                     await asyncio.sleep(0.05)
 
     asyncio.run(main())
