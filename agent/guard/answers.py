@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from agent import __version__
+from agent.blobs import record_line
 from agent.guard import status
 from agent.guard.assemble import Guard
 from agent.guard.control import Control, Refusal, Request, seconds_of, text_of
@@ -21,6 +23,9 @@ def control_of(guard: Guard) -> Control:
         "points": lambda _: status.points(guard.core),
         "alarms": lambda _: status.alarms(guard.core),
         "catalogue": lambda _: _catalogue(guard),
+        "device": partial(_device, guard),
+        "rules": lambda _: _rules(guard),
+        "history": partial(_history, guard),
         "link": partial(_hear_link, guard),
     }
     acts = {act: partial(_act, guard, act) for act in ("ack", "reset", "unshelve", "return-to-service")}
@@ -69,6 +74,48 @@ def describe(guard: Guard) -> dict[str, Any]:
         "journal": status.plain(guard.journal.status()),
         "uplink": {**link, "age_s": status.age_s(heard_mono_ns)} if site.uplink else None,
     }
+
+
+def _device(guard: Guard, request: Request) -> Any:
+    """One device: how it is read, its points with their newest readings, its place in the schedule, its line."""
+    name, devices = text_of(request, "id"), guard.site.devices
+    if name not in devices:
+        raise Refusal(f"no device is called {name!r}; there are: {', '.join(devices)}")
+    device = devices[name]
+    bus = status.buses(guard.pollers, guard.lines)[device.bus or "pins"]
+    return {
+        "driver": device.driver_name,
+        "bus": device.bus,
+        "zone": device.zone,
+        "title": dict(device.title),
+        "fault": guard.core.equipment.device_fault(name),
+        "points": {point: entry for point, entry in status.points(guard.core).items() if point in device.points},
+        "schedule": bus["devices"][name],
+        "line": bus.get("units", {}).get(str(device.description.unit_id)),
+        "notes": list(device.description.notes),
+    }
+
+
+def _rules(guard: Guard) -> Any:
+    """Every alarm's levels with their conditions, delays, and what is true of them now and why."""
+    core = guard.core
+    return {
+        "digest": guard.site.ruleset.digest,
+        "alarms": {alarm.name: core.judge.explain(alarm.index) for alarm in guard.site.alarms.values()},
+    }
+
+
+def _history(guard: Guard, request: Request) -> Any:
+    """The newest records that guard still has in memory, oldest first; `args.last` of them, all by default.
+
+    Older ones are in the journal: the platform asks for them by number.
+    """
+    args = request.get("args") or {}
+    last = args.get("last", len(guard.history)) if isinstance(args, dict) else None
+    if not isinstance(last, int) or isinstance(last, bool) or last < 0:
+        raise Refusal(f"'last' must be a number of records; got {last!r}")
+    newest = list(guard.history)
+    return [json.loads(record_line(record)) for record in newest[max(0, len(newest) - last) :]]
 
 
 def _catalogue(guard: Guard) -> dict[str, Any]:

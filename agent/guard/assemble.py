@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from agent.guard.journal import Journal
 from agent.guard.poll import BusPoller
 from agent.guard.speak import VoiceAnnunciator
 from agent.guard.speech import Speech
+from agent.records import Record
 from agent.site.model import OutputConfig
 from drivers.modbus import ModbusLine
 from rules.build import Builder
@@ -28,6 +30,7 @@ from rules.judge import Judge
 log = logging.getLogger("tocsin.guard")
 
 KEEP_LIMITS_S = 1.0
+RECENT = 200  # records kept in memory for questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Guard:
     lines: dict[str, ModbusLine] = field(default_factory=dict)
     pollers: list[BusPoller] = field(default_factory=list)
     histories: dict[str, Any] = field(default_factory=dict)  # of outputs' limits, so that a restart resets no count
+    history: deque[Record] = field(default_factory=lambda: deque(maxlen=RECENT))  # for who asks, without the disk
     link: dict[str, Any] = field(default_factory=dict)  # what the link process last said of itself
     judging: str = "twin"
     started_mono_ns: int = field(default_factory=time.monotonic_ns)

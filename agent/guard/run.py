@@ -22,6 +22,7 @@ from agent.guard.poll import BusPoller
 from agent.guard.speak import texts_to_prepare
 from agent.guard.supervise import Backoff, Progress
 from agent.guard.watchdog import notify, watch
+from agent.records import Record
 from drivers.modbus import open_line
 
 log = logging.getLogger("tocsin.guard")
@@ -47,7 +48,7 @@ async def run(guard: Guard, *, with_link: bool, jit: bool = True) -> None:
             guard.lines[bus.name] = await stack.enter_async_context(open_line(bus.name, bus.section))
         _make_pollers(guard)
         control = control_of(guard)
-        core.follow = control.publish
+        core.follow = partial(_follow, guard, control)
         _started(guard)
         steps = Progress("judgement", 10.0)
         parts = [*(p.progress for p in guard.pollers), *(a.progress for a in guard.annunciators.values()), steps]
@@ -76,6 +77,11 @@ async def run(guard: Guard, *, with_link: bool, jit: bool = True) -> None:
     core.event("stop", {"reason": "asked to"}, time.monotonic_ns())
     guard.builder.close()
     guard.journal.close(CLOSE_S)
+
+
+def _follow(guard: Guard, control: Control, record: Record) -> None:
+    guard.history.append(record)
+    control.publish(record)
 
 
 def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
