@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from agent import __version__
-from agent.blobs import record_line
 from agent.guard import status
 from agent.guard.assemble import Guard
 from agent.guard.control import Control, Refusal, Request, seconds_of, text_of
+from agent.journal.blobs import record_line
 
 
 def control_of(guard: Guard) -> Control:

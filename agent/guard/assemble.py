@@ -17,10 +17,10 @@ from agent.config import ConfigErrors, Site, keep_good, load_good, load_site
 from agent.guard.annunciate import Annunciator, SwitchAnnunciator
 from agent.guard.clock import Clock
 from agent.guard.core import Core
-from agent.guard.journal import Journal
 from agent.guard.poll import BusPoller
 from agent.guard.speak import VoiceAnnunciator
 from agent.guard.speech import Speech
+from agent.journal.journal import Journal
 from agent.records import Record
 from agent.site.model import OutputConfig
 from drivers.modbus import ModbusLine

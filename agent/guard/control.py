@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.blobs import record_line
+from agent.journal.blobs import record_line
 from agent.records import Record
 from rules.alarm import NotPossible
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agent import __version__
 from agent.config import ConfigErrors, Site, load_good, load_site
-from agent.journal_reader import JournalReader
+from agent.journal.reader import JournalReader
 from agent.link.ledger import Ledger
 from agent.link.sender import Link
 from agent.link.settings import settings_from

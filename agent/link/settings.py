@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+
+from agent.site.broker import broker_address
 
 Acknowledge = Literal["platform", "puback"]
 Version = Literal["auto", "5", "3.1.1"]
-
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +36,6 @@ class UplinkSettings:
     live_s: float = 30.0  # readings that waited longer join the backlog
     backlog_rate: float = 20_000.0  # readings a second, so that a city's gateways do not all pour at once; 0: no limit
     poll_s: float = 0.1  # how often the journal is looked at
-
-
-def broker_address(url: str) -> tuple[str, int, bool]:
-    """Host, port and whether TLS is on, of `mqtt://host[:port]` or `mqtts://host[:port]`. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname or parts.path not in ("", "/") or parts.username:
-        raise ValueError(
-            f"a broker is written mqtts://host:port or mqtt://host:port; got {url!r}"
-            + (": name and password go into `username` and `password_file`" if parts.username else "")
-        )
-    return parts.hostname, parts.port or _PORTS[parts.scheme], parts.scheme == "mqtts"
 
 
 def settings_from(site: str, uplink: Any) -> UplinkSettings:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import NamedTuple, Protocol
 
-from agent.journal_reader import BatchRow, Stream
+from agent.journal.reader import BatchRow, Stream
 from agent.records import Record, Stamp
 
 RECORDS: Stream = "records"
@@ -16,7 +16,7 @@ STEPS: Stream = "steps"
 
 
 class Source(Protocol):
-    """The journal, read only, as `agent.journal_reader.JournalReader` gives it: two streams, each with its own epoch.
+    """The journal, read only, as `agent.journal.reader.JournalReader` gives it: two streams, each with its own epoch.
 
     Nothing raises: an unreadable file has no epoch and no content until it is back.
     """

@@ -10,11 +10,11 @@ from types import MappingProxyType
 from typing import TypeVar
 
 import drivers
-from agent.link.settings import broker_address
 from rules.judge import Ruleset, build_ruleset
 from rules.model import PointInfo, RuleErrors, RuleProblem
 
 from .around import Around
+from .broker import broker_address
 from .devices import read_devices
 from .document import COLLECTIONS, SINGLE, Document
 from .lines import join_lines, read_buses

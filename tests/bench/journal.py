@@ -13,9 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from agent.blobs import pack_steps, unpack_columns, unpack_steps
-from agent.guard.journal import Journal
-from agent.journal_reader import BatchRow, JournalReader
+from agent.journal.blobs import pack_steps, unpack_columns, unpack_steps
+from agent.journal.journal import Journal
+from agent.journal.reader import BatchRow, JournalReader
 from agent.records import Lane, Record, SampleRow, Stamp, Step
 
 Row = dict[str, object]
@@ -155,7 +155,7 @@ def drain(directory: Path) -> list[Row]:
 STALLED = """
 import json, sys, time
 from pathlib import Path
-from agent.guard.journal import Journal
+from agent.journal.journal import Journal
 from agent.records import Lane, Record, SampleRow, Stamp, Step
 journal = Journal(Path(sys.argv[1]), site="bench", boot_id="bench", commit_every_s=0.5)
 journal.start()

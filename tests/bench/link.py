@@ -24,7 +24,7 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from agent.guard.journal import Journal
+from agent.journal.journal import Journal
 from agent.records import Lane, Record, SampleRow, Stamp, Step
 
 READINGS = 1_000_000

@@ -20,7 +20,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
-from agent.journal_reader import JournalReader
+from agent.journal.reader import JournalReader
 from hil.follower import NoAnswer, ask
 from hil.processes import Child, await_port, end_strays, free_port, mosquitto
 from hil.rig import Rig
@@ -345,6 +345,14 @@ class Town:
             except sqlite3.OperationalError:  # it has not made its tables yet
                 return {}
         return {first: json.loads(payload) for first, payload in rows}
+
+    def missing(self) -> int:
+        """How many of the journal's records the platform has not got; cheap to ask again and again."""
+        with closing(sqlite3.connect(f"file:{self.state / 'critical.db'}?mode=ro", uri=True, timeout=5)) as journal:
+            recorded = journal.execute("SELECT count(*) FROM record").fetchone()[0]
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)) as db:
+            stored = db.execute("SELECT count(*) FROM message WHERE epoch = ?", (self.epoch(),)).fetchone()[0]
+        return int(recorded - stored)
 
     def platform_counts(self) -> dict[str, int]:
         """What the platform counted last, since its start."""

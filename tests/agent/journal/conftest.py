@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent.guard.journal import Journal
-from agent.journal_reader import JournalReader
+from agent.journal.journal import Journal
+from agent.journal.reader import JournalReader
 from agent.records import Lane, Record, SampleRow, Stamp, Step
 
 

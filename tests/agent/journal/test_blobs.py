@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.blobs import BlobError, pack_steps, record_line, record_of, row_crc, unpack_columns, unpack_steps
+from agent.journal.blobs import BlobError, pack_steps, record_line, record_of, row_crc, unpack_columns, unpack_steps
 from agent.records import Lane, Record, SampleRow, Stamp, Step
 
 any_double = st.integers(0, 2**64 - 1).map(lambda bits: struct.unpack("<d", struct.pack("<Q", bits))[0])

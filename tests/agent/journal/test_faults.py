@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.guard import store as store_module
-from agent.guard import writer as writer_module
-from agent.guard.filestate import FileState
+from agent.journal import store as store_module
+from agent.journal import writer as writer_module
+from agent.journal.filestate import FileState
 from agent.records import Lane
 
 WRITER = Path(__file__).parent / "writing.py"
@@ -69,7 +69,7 @@ def test_a_foreign_lock_is_waited_for(bench, alarm, eventually):
 
 
 def test_locked_at_the_start(bench, alarm, monkeypatch):
-    monkeypatch.setattr("agent.guard.journal._RECALL_S", 0.5)
+    monkeypatch.setattr("agent.journal.journal._RECALL_S", 0.5)
     bench.journal().close(10)
     other = sqlite3.connect(bench.directory / "critical.db", isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")

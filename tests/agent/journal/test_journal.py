@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.guard import schema
-from agent.journal_reader import JournalReader
+from agent.journal import schema
+from agent.journal.reader import JournalReader
 from agent.records import Lane, Record, Stamp
 
 
@@ -150,7 +150,7 @@ def test_a_reader_of_another_user_needs_no_right_to_write(bench, alarm, tmp_path
 def _read_as_other(directory: Path, group: int) -> str:
     code = (
         "import os, sys, pathlib\n"
-        "from agent.journal_reader import JournalReader\n"
+        "from agent.journal.reader import JournalReader\n"
         f"os.setgroups([{group}]); os.setgid(65534); os.setuid(65534)\n"
         "reader = JournalReader(pathlib.Path(sys.argv[1]))\n"
         "print(len(reader.records(reader.epoch('records') or '', 0, 100)), reader.error)\n"

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.guard.journal import Journal
-from agent.journal_reader import JournalReader
+from agent.journal.journal import Journal
+from agent.journal.reader import JournalReader
 from agent.records import Lane, Record, Stamp
 
 WRITER = Path(__file__).parent / "writing.py"

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.guard import journal as journal_module
-from agent.guard import store as store_module
-from agent.guard import writer as writer_module
-from agent.guard.filestate import FileState
-from agent.guard.handover import Handover
-from agent.guard.space import runs
+from agent.journal import journal as journal_module
+from agent.journal import store as store_module
+from agent.journal import writer as writer_module
+from agent.journal.filestate import FileState
+from agent.journal.handover import Handover
+from agent.journal.space import runs
 from agent.records import Lane
 
 

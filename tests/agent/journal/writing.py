@@ -4,8 +4,8 @@ import sys
 import time
 from pathlib import Path
 
-from agent.guard import store
-from agent.guard.journal import Journal
+from agent.journal import store
+from agent.journal.journal import Journal
 from agent.records import Lane, Record, SampleRow, Stamp, Step
 
 

@@ -18,8 +18,8 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from agent.blobs import pack_steps, unpack_columns
-from agent.journal_reader import BatchRow
+from agent.journal.blobs import pack_steps, unpack_columns
+from agent.journal.reader import BatchRow
 from agent.link.ledger import Ledger
 from agent.link.sender import Link
 from agent.link.settings import UplinkSettings

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.guard.journal import Journal
+from agent.journal.journal import Journal
 from agent.records import Lane, Record, SampleRow, Stamp, Step
 
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

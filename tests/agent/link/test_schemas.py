@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.blobs import pack_steps, unpack_columns
-from agent.journal_reader import BatchRow
+from agent.journal.blobs import pack_steps, unpack_columns
+from agent.journal.reader import BatchRow
 from agent.link.docs import files
 from agent.link.messages import MODELS, reading_message, record_message, schema
 from agent.link.source import dated, iso, number, steps_of

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from agent.blobs import row_crc
+from agent.journal.blobs import row_crc
 
 _WITHIN_S = 3.0  # alarms wait in memory meanwhile; the newest rows come first
 _AT_ONCE = 256

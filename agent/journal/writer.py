@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from agent.blobs import pack_steps, record_line, row_crc
-from agent.guard.filestate import FileState
-from agent.guard.handover import Entry, Handover, Waiting
-from agent.guard.salvage import salvage
-from agent.guard.space import Ballast, Range, batches_to_drop, records_to_drop
-from agent.guard.store import Report, Store
+from agent.journal.blobs import pack_steps, record_line, row_crc
+from agent.journal.filestate import FileState
+from agent.journal.handover import Entry, Handover, Waiting
+from agent.journal.salvage import salvage
+from agent.journal.space import Ballast, Range, batches_to_drop, records_to_drop
+from agent.journal.store import Report, Store
 from agent.records import Lane, Record, Stamp
 
 _RECORDS_AT_ONCE = 500

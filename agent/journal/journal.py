@@ -2,7 +2,7 @@
 
 What is recorded goes into memory at once and to the files as soon as they take it: alarms immediately, other records
 and states within `TICK_S`, readings in batches. Files that are locked, full, read-only, damaged or gone are waited for
-or replaced meanwhile (`agent.guard.store`); `status` says how things are, `on_fault` says when they change.
+or replaced meanwhile (`agent.journal.store`); `status` says how things are, `on_fault` says when they change.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.guard.filestate import FileState
-from agent.guard.handover import Handover
-from agent.guard.space import Ballast
-from agent.guard.store import Layout, Report, Store
-from agent.guard.writer import Writer
+from agent.journal.filestate import FileState
+from agent.journal.handover import Handover
+from agent.journal.space import Ballast
+from agent.journal.store import Layout, Report, Store
+from agent.journal.writer import Writer
 from agent.records import Record, Stamp, Step
 
 TICK_S = 0.25

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from agent.blobs import BlobError, Columns, record_of, row_crc, unpack_columns, unpack_steps
+from agent.journal.blobs import BlobError, Columns, record_of, row_crc, unpack_columns, unpack_steps
 from agent.records import Lane, Record, Stamp, Step
 
 Stream = Literal["records", "steps"]

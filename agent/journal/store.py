@@ -7,7 +7,7 @@ opened but through SQLite while it is in use (closing another descriptor would d
 stands below the disk's; quick_check finds damaged pages, the columns are compared because an emptied file passes it.
 
 File modes: 0640 for all three files, and a directory of mode 0750 whose group the readers are in. A reader of another
-user needs no right to write: SQLite reads the log of a file in use through a read-only -shm (see agent.journal_reader).
+user needs no right to write: SQLite reads the log of a file in use through a read-only -shm (see agent.journal.reader).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agent.guard import schema
-from agent.guard.fileset import FileSet
-from agent.guard.filestate import Damage, FileState, state_of
+from agent.journal import schema
+from agent.journal.fileset import FileSet
+from agent.journal.filestate import Damage, FileState, state_of
 
 Report = Callable[[str, dict[str, Any]], None]
 T = TypeVar("T")

@@ -16,7 +16,7 @@ CREATE TABLE catalogue (
     id INTEGER PRIMARY KEY,
     points TEXT NOT NULL UNIQUE
 );
--- Steps first_seq..seq, packed by agent.blobs; the blob stands last, so that a search by time does not read it.
+-- Steps first_seq..seq, packed by agent.journal.blobs; the blob stands last, so that a search by time does not read it.
 CREATE TABLE batch (
     seq INTEGER PRIMARY KEY,
     first_seq INTEGER NOT NULL,
