@@ -87,7 +87,7 @@ def guard(site: Path, state: Path | None, socket: Path | None, no_jit: bool) -> 
 @click.option(
     "--ledger",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where it is kept what was delivered, if not as link.db beside the journal.",
+    help="File that says what was delivered. Default: link.db beside the journal.",
 )
 def link(site: Path, state: Path | None, socket: Path | None, ledger: Path | None) -> None:
     """Keep the city's platform in sync with a guard's journal: for systemd."""

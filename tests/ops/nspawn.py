@@ -92,7 +92,7 @@ class Machine:
         (self.root / "etc" / "machine-id").unlink(missing_ok=True)
 
     def _boot(self) -> None:
-        name = self.scratch.name
+        name = f"tocsin-{os.getpid()}"  # a host name: letters, digits and hyphens
         log = (self.scratch / "console.log").open("wb")
         self._nspawn = subprocess.Popen(
             [
@@ -111,7 +111,9 @@ class Machine:
                 if state in ("running", "degraded"):
                     return
             time.sleep(0.2)
-        raise CannotBoot(f"no systemd within {_BOOT_S:g} s:\n{(self.scratch / 'console.log').read_text()[-2000:]}")
+        raise CannotBoot(
+            f"systemd is not up, {_BOOT_S:g} s were given:\n{(self.scratch / 'console.log').read_text()[-2000:]}"
+        )
 
     def _child(self) -> int:
         assert self._nspawn is not None

@@ -106,6 +106,16 @@ def test_users_and_groups_are_made():
         assert "tocsin-link" in done.stdout + sysusers.read_text(encoding="utf-8")
 
 
+def test_adapters_may_be_plugged_in_later():
+    """A device group that the kernel does not know yet is left out of what a unit may open, with no error."""
+    guard = (SYSTEMD / "tocsin-guard.service").read_text(encoding="utf-8")
+    modules = (SYSTEMD / "tocsin.modules.conf").read_text(encoding="utf-8").splitlines()
+    for group, module in (("char-ttyUSB", "usbserial"), ("char-ttyACM", "cdc_acm")):
+        assert f"DeviceAllow={group} rw\n" in guard
+        assert module in modules
+        assert re.search(rf"modprobe -a .*\b{module}\b", PAGE)
+
+
 def test_udev_understands_the_rules():
     udevadm = shutil.which("udevadm")
     if udevadm is None or "verify" not in run(udevadm, "--help").stdout:
@@ -121,6 +131,7 @@ def test_the_page_installs_what_is_there():
         assert run("sh", "-n", "-c", re.sub(r"^\s+", "", block, flags=re.MULTILINE)).stderr == ""
     named = re.findall(r"(?<![/\w])((?:systemd|docs|hil)/[\w./-]+\w)", PAGE)
     assert {"systemd/tocsin-guard.service", "systemd/tocsin-link.service", "systemd/99-tocsin.rules"} <= set(named)
+    assert {str(path.relative_to(ROOT)) for path in SYSTEMD.iterdir()} <= set(named)
     for name in named:
         assert (ROOT / name).exists(), name
     for unit in SERVICES:
