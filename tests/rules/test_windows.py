@@ -108,12 +108,15 @@ def close(a, b):
 def series(draw, shortest, longest):
     """Irregular readings: gaps longer than stale_after, bad and over-range ones."""
     count = draw(st.integers(5, 60))
-    t, found = 0.0, []
+    t, found, edge, slot = 0.0, [], STALE, WINDOW / SLOTS
     for _ in range(count):
         t += draw(st.floats(shortest, longest)) + (draw(st.sampled_from([0.0] * 15 + [30.0, 150.0])))
+        if 0.0 <= t - edge < 2 * slot:  # just after a value went stale: there the blur shows
+            t = edge + 2 * slot
         value = draw(st.floats(0, 100, allow_nan=False))
         quality = draw(st.sampled_from([GOOD] * 12 + [BAD, OVER_RANGE]))
         found.append((round(t, 3), round(value, 3), quality))
+        edge = t + STALE if quality != BAD else edge
     return found
 
 
