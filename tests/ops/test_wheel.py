@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import subprocess
+import sys
+import tarfile
 import time
 import zipfile
 
@@ -112,3 +114,13 @@ def test_the_version_is_one(tocsin):
     version = run(tocsin, "--version").stdout.split()[-1]
     assert f'version = "{version}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert version in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_source_archive_is_the_whole_repository(tmp_path):
+    command = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    assert {name for name in tracked if (ROOT / name).exists()} <= names
+    assert {".ci/setup", ".ci/programs", ".ci/run", "Makefile", "constraints.txt", "pyproject.toml"} <= names
