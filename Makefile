@@ -38,4 +38,4 @@ bench: $(READY) programs
 	$(PY) -m tests.bench
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis bench.json

@@ -21,9 +21,10 @@ class CannotBoot(RuntimeError):  # noqa: N818 - the text is why a test is skippe
 
 
 class Machine:
-    """A booted container. Context manager."""
+    """A booted container, in which some directories of this machine are seen even below /tmp. Context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, *shown: Path) -> None:
+        self._shown = shown
         self.scratch = Path(tempfile.mkdtemp(prefix="tocsin-machine-"))
         self.root = self.scratch / "root"
         self._nspawn: subprocess.Popen[bytes] | None = None
@@ -98,7 +99,7 @@ class Machine:
             [
                 "systemd-nspawn", "--quiet", f"--directory={self.root}", f"--machine={name}", "--boot",
                 "--register=no", "--keep-unit", "--private-network", "--console=pipe", "--resolv-conf=off",
-                "--timezone=off",
+                "--timezone=off", *(f"--bind-ro={path}" for path in self._shown),
             ],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip

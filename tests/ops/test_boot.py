@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -28,30 +29,37 @@ pytestmark = [
 ]
 
 
-def commands(*sections):
-    """The shell commands of sections of docs/installing.md, in order."""
+def commands(section):
+    """The shell commands of a section of docs/installing.md, in order."""
     text = (ROOT / "docs" / "installing.md").read_text(encoding="utf-8")
-    for section in sections:
-        body = text.split(f"\n## {section}", 1)[1].split("\n## ", 1)[0].split("\n**Raspberry Pi 5**", 1)[0]
-        for block in re.findall(r"```sh\n(.*?)```", body, re.DOTALL):
-            yield from (line for line in block.splitlines() if line)
+    body = text.split(f"\n## {section}", 1)[1].split("\n## ", 1)[0].split("\n**Raspberry Pi 5**", 1)[0]
+    return [line for block in re.findall(r"```sh\n(.*?)```", body, re.DOTALL) for line in block.splitlines() if line]
 
 
-def install_as_written(machine, wheel):
-    """Do what the page says; but packages come from the wheel and from here, and udev may be missing."""
+def prepare(machine, wheel):
+    """What stands in for the package index: the wheel, and links to what this environment has."""
     shim = machine.root / "usr" / "local" / "bin" / "sudo"
     shim.write_text('#!/bin/sh\nexec "$@"\n')
     shim.chmod(0o755)
     shutil.copy(wheel, machine.root / "srv")
-    for command in commands("2. Tocsin"):
+    (machine.root / "srv" / "needed").mkdir()
+    link_needed(machine.root / "srv" / "needed")
+    for own in (machine.root / "srv" / "needed").glob("pip*"):  # each environment brings its own
+        own.unlink()
+
+
+def do_as_written(machine, section, version=""):
+    """Run a section's commands as one script; the kernel and its devices are this machine's and are left alone."""
+    script = []
+    for command in commands(section):
         if "modprobe" in command or ("udevadm" in command and not shutil.which("udevadm")):
-            continue  # the kernel is this machine's
-        done = command
-        if "pip install" in command:
-            done = f"/opt/tocsin/bin/pip install --no-index --no-deps /srv/{wheel.name}"
-        machine.run("sh", "-ec", done, cwd=str(ROOT), timeout=60)
-        if "pip install" in command:
-            link_needed(next((machine.root / "opt" / "tocsin").glob("lib/python3*/site-packages")))
+            continue
+        if "pip" in command and "install" in command:
+            script.append('"$new/bin/pip" install -q --no-index --no-deps /srv/*.whl')
+            script.append('cp -aL /srv/needed/. "$new"/lib/python3*/site-packages/')
+        else:
+            script.append(f"new={version}" if version and command.startswith("new=") else command)
+    return machine.run("sh", "-ec", "\n".join(script), cwd=str(ROOT), timeout=90)
 
 
 def start_world(machine):
@@ -60,9 +68,10 @@ def start_world(machine):
     (machine.root / RIG.lstrip("/")).chmod(0o777)
     (machine.root / "srv" / "mosquitto.conf").write_text("listener 1883 127.0.0.1\nallow_anonymous true\n")
     python = "/opt/tocsin/bin/python"
-    rig = f"{python} -m hil rig {ROOT}/hil/sites/lianhua/rig.toml --dir {RIG}"
+    hil = machine.run(python, "-c", "import hil; print(hil.__path__[0])").strip()
+    rig = f"{python} -m hil rig {hil}/sites/lianhua/rig.toml --dir {RIG}"
     for name, user, words in (
-        ("bench-rig", "tocsin-guard", f"{rig} --scenario {ROOT}/hil/scenarios/flood.toml"),
+        ("bench-rig", "tocsin-guard", f"{rig} --scenario {hil}/scenarios/flood.toml"),
         ("bench-broker", "mosquitto", "mosquitto -c /srv/mosquitto.conf"),
         ("bench-platform", "root", f"{python} -m hil.platform --db /srv/platform.db"),
     ):
@@ -75,8 +84,9 @@ def start_world(machine):
 def machine(wheel):
     """A gateway that guards."""
     try:
-        with Machine() as made:
-            install_as_written(made, wheel)
+        with Machine(ROOT, Path(sys.prefix)) as made:
+            prepare(made, wheel)
+            do_as_written(made, "2. Tocsin")
             fill_lianhua(made.root / "etc" / "tocsin", RIG, '[uplink]\nbroker = "mqtt://127.0.0.1:1883"\nbatch = "1 s"')
             start_world(made)
             for command in commands("4. Start"):
@@ -230,6 +240,16 @@ def test_a_site_without_uplink_needs_no_link(machine):
         assert machine.property("tocsin-link", "Result") == "success"
     finally:
         site.write_text(whole, encoding="utf-8")
+
+
+def test_an_update_as_written(machine):
+    pid = machine.property("tocsin-guard", "MainPID")
+    told = do_as_written(machine, "6. Updating", version="/opt/tocsin-next")
+    assert "lianhua-03" in told  # it was checked
+    until(lambda: guarding(machine, not_pid=pid), 20, machine)
+    pid = machine.property("tocsin-guard", "MainPID")
+    assert "/opt/tocsin-next/bin/python" in machine.run("cat", f"/proc/{pid}/cmdline")
+    assert machine.run("readlink", "/opt/tocsin").strip() == "/opt/tocsin-next"
 
 
 def test_it_ends_in_order(machine):
