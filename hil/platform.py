@@ -14,8 +14,10 @@ import signal
 import sqlite3
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,38 @@ _ASK_S = 5.0  # a hole this old is asked for
 _IN_ORDER = ("alarm", "event", "protection", "reading")
 
 
+class Runs:
+    """Numbers as runs that neither overlap nor touch, in two sorted columns. Cheap for thousands of runs."""
+
+    def __init__(self) -> None:
+        self._first: list[int] = []
+        self._last: list[int] = []
+
+    def add(self, first: int, last: int) -> None:
+        """Take in first..last."""
+        begin, end = bisect_left(self._last, first - 1), bisect_right(self._first, last + 1)
+        if begin < end:
+            first, last = min(first, self._first[begin]), max(last, self._last[end - 1])
+        self._first[begin:end], self._last[begin:end] = [first], [last]
+
+    def around(self, first: int, last: int) -> Span | None:
+        """The run that holds all of first..last."""
+        at = bisect_left(self._last, last)
+        if at < len(self._last) and self._first[at] <= first:
+            return self._first[at], self._last[at]
+        return None
+
+    def all(self) -> list[Span]:
+        """Every run, in order."""
+        return list(zip(self._first, self._last, strict=True))
+
+    def holes(self, most: int) -> list[Span]:
+        """The first runs of numbers that are missing below the highest."""
+        ends = chain([0], self._last)
+        missing = ((end + 1, first - 1) for end, first in zip(ends, self._first, strict=False) if first > end + 1)
+        return list(islice(missing, most))
+
+
 class Store:
     """What has arrived, of all sites. One thread uses it."""
 
@@ -45,14 +79,14 @@ class Store:
         self._db.execute("PRAGMA synchronous=FULL")  # acknowledged means: survives a power cut
         self._db.executescript(_SCHEMA)
         self.counts: Counter[str] = Counter()
-        self._have: dict[Key, list[Span]] = {}
+        self._have: defaultdict[Key, Runs] = defaultdict(Runs)
         for site, epoch, first, last in self._db.execute(
             "SELECT site, epoch, first, last FROM message UNION ALL SELECT * FROM gone ORDER BY 3"
         ):
-            self._have[site, epoch] = _joined(self._have.get((site, epoch), []), first, last)
+            self._have[site, epoch].add(first, last)
 
-    def take(self, topic: str, payload: bytes) -> Key | None:
-        """Store one message unless it is there already; its (site, epoch), or None when it is not one of ours."""
+    def take(self, topic: str, payload: bytes) -> tuple[Key, Span] | None:
+        """Store one message unless it is there already; what it is, or None when it is not one of ours."""
         try:
             told = json.loads(payload)
             first, last = (told["from"], told["to"]) if "from" in told else (told["seq"], told["seq"])
@@ -67,39 +101,39 @@ class Store:
         if "seq" in told:  # of a reading, they lie within from..to
             for span in absent:
                 self.give_up(site, epoch, *span)
-        runs = self._have.get((site, epoch), [])
-        if any(a <= first and last <= b for a, b in runs):
+        taken = (site, epoch), (int(first), int(last))
+        runs = self._have[site, epoch]
+        if runs.around(first, last):
             self.counts["duplicate"] += 1
-            return site, epoch
+            return taken
         row = (site, epoch, first, last, topic, payload.decode())
         self._db.execute("INSERT OR IGNORE INTO message VALUES(?,?,?,?,?,?)", row)
-        self._have[site, epoch] = _joined(runs, first, last)
+        runs.add(first, last)
         self.counts[topic.rsplit("/", 1)[-1]] += 1
-        return site, epoch
+        return taken
 
     def give_up(self, site: str, epoch: str, first: int, last: int) -> None:
         """The gateway says that these do not exist (any more)."""
-        if any(a <= first and last <= b for a, b in self._have.get((site, epoch), [])):
+        if self._have[site, epoch].around(first, last):
             return
         self._db.execute("INSERT INTO gone VALUES(?,?,?,?)", (site, epoch, first, last))
-        self._have[site, epoch] = _joined(self._have.get((site, epoch), []), first, last)
+        self._have[site, epoch].add(first, last)
         self.counts["gone"] += last - first + 1
 
     def commit(self) -> None:
         """Make durable what was taken; only then it may be acknowledged."""
         self._db.commit()
 
-    def received(self, site: str, epoch: str) -> dict[str, Any]:
-        """The acknowledgement of all that is stored of an epoch."""
-        runs = self._have.get((site, epoch), [])
-        upto = runs[0][1] if runs and runs[0][0] <= 1 else 0
-        return {"v": 1, "epoch": epoch, "upto": upto, "also": [list(run) for run in runs if run[0] > upto][:5000]}
+    def received(self, site: str, epoch: str, lately: Iterable[Span] | None = None) -> dict[str, Any]:
+        """The acknowledgement of all that is stored of an epoch; or of what came `lately`, and up to the first hole."""
+        runs = self._have[site, epoch]
+        upto = (runs.around(1, 1) or (0, 0))[1]
+        spans = runs.all() if lately is None else sorted({run for span in lately if (run := runs.around(*span))})
+        return {"v": 1, "epoch": epoch, "upto": upto, "also": [list(run) for run in spans if run[0] > upto][:5000]}
 
-    def holes(self, site: str, epoch: str) -> list[Span]:
-        """Numbers that are missing below the highest one seen."""
-        runs = self._have.get((site, epoch), [])
-        ends = [0, *(last for _, last in runs)]
-        return [(end + 1, first - 1) for end, (first, _) in zip(ends, runs, strict=False) if first > end + 1]
+    def holes(self, site: str, epoch: str, most: int = 1000) -> list[Span]:
+        """The first numbers that are missing below the highest one seen."""
+        return self._have[site, epoch].holes(most)
 
     def epochs(self) -> list[Key]:
         """Sites and epochs of which something arrived."""
@@ -107,14 +141,7 @@ class Store:
 
     def numbers(self, site: str, epoch: str) -> list[Span]:
         """Runs of what is stored or given up."""
-        return list(self._have.get((site, epoch), []))
-
-
-def _joined(runs: list[Span], first: int, last: int) -> list[Span]:
-    kept = [run for run in runs if run[1] < first - 1 or run[0] > last + 1]
-    touching = [run for run in runs if run not in kept]
-    kept.append((min([first, *(a for a, _ in touching)]), max([last, *(b for _, b in touching)])))
-    return sorted(kept)
+        return self._have[site, epoch].all()
 
 
 class Platform:
@@ -144,6 +171,7 @@ class Platform:
         self._client.on_message = self._put
         self._client.connect_async(host, port, keepalive=10)
         self._stopping = False
+        self._new_session = False  # what was acknowledged in the old one may have died with the broker
         self._next_hunt = 0.0
         self._due: dict[tuple[Key, Span], float] = {}
         self._report = report
@@ -152,6 +180,7 @@ class Platform:
         self.counts: Counter[str] = Counter()
 
     def _subscribe(self, client: Client, *_: Any) -> None:
+        self._new_session = True
         client.subscribe([(f"tocsin/v1/{self._site}/{what}", 1) for what in (*_IN_ORDER, "answer")])
 
     def _put(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
@@ -176,19 +205,23 @@ class Platform:
 
     def _round(self, store: Store) -> None:
         until = time.monotonic() + _ACK_S
-        touched: set[Key] = set()
+        lately: defaultdict[Key, list[Span]] = defaultdict(list)
         for _ in range(_ACK_MESSAGES):
             try:
                 topic, payload = self._inbox.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 break
-            key = self._on_answer(store, payload) if topic.endswith("/answer") else store.take(topic, payload)
-            if key is not None:
-                touched.add(key)
-        if touched:
-            store.commit()
-            for site, epoch in touched:
+            taken = self._on_answer(store, payload) if topic.endswith("/answer") else store.take(topic, payload)
+            if taken is not None:
+                lately[taken[0]].append(taken[1])
+        if self._new_session:
+            self._new_session = False
+            for site, epoch in store.epochs():
                 self._publish(site, "received", store.received(site, epoch))
+        if lately:
+            store.commit()
+            for (site, epoch), spans in lately.items():
+                self._publish(site, "received", store.received(site, epoch, spans))
         now = time.monotonic()
         if now >= self._next_hunt:
             self._next_hunt = now + 1.0
@@ -199,8 +232,9 @@ class Platform:
 
     def _hunt(self, store: Store, now: float) -> None:
         # A hole is normal for a while: alarms overtake. It is asked for when it stays.
-        holes = [(key, hole) for key in store.epochs() for hole in store.holes(*key)[:10]]
-        self._due = {hole: due for hole, due in self._due.items() if hole in set(holes)}
+        holes = [(key, hole) for key in store.epochs() for hole in store.holes(*key, 10)]
+        standing = set(holes)
+        self._due = {hole: due for hole, due in self._due.items() if hole in standing}
         for (site, epoch), (first, last) in holes:
             due = self._due.setdefault(((site, epoch), (first, last)), now + _ASK_S)
             if now >= due:
@@ -208,7 +242,7 @@ class Platform:
                 ask = {"v": 1, "id": f"{epoch}:{first}", "what": "records", "epoch": epoch, "from": first, "to": last}
                 self._publish(site, "ask", ask)
 
-    def _on_answer(self, store: Store, payload: bytes) -> Key | None:
+    def _on_answer(self, store: Store, payload: bytes) -> tuple[Key, Span] | None:
         try:
             told = json.loads(payload)
             self.answers[str(told["id"])] = told
@@ -217,11 +251,11 @@ class Platform:
                 return None
             key = (str(told["site"]), str(result["epoch"]))
             for first, last in result["missing"]:
-                store.give_up(*key, first, last)
+                store.give_up(*key, int(first), int(last))
         except (ValueError, KeyError, TypeError, RecursionError):
             store.counts["garbage"] += 1
             return None
-        return key
+        return key, (1, 1)
 
     def _publish(self, site: str, what: str, content: dict[str, Any]) -> None:
         if self._client.is_connected():
