@@ -233,8 +233,10 @@ def judge_level(tab: Ints, par: Floats, num: State, ints: Counts, a: int, k: int
             due = due_clear if due_clear < due else due
             if clear == 2 and missing == CLEAR:
                 clear = 1
-            if truth == 1:  # what still alarms does not clear
+            if truth == 1:  # what still alarms does not clear,
                 clear = 0
+            elif truth == 2 and clear == 1:  # nor what may: the sensor that raised it may just have been washed away
+                clear = 2
         wait = delay(num, ints, n, i, clear, par[p + 1], t)
         ints[i + D_DONE] = 1 if wait == -INF else 0
         if wait == -INF:
