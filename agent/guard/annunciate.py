@@ -119,6 +119,10 @@ class Annunciator(ABC):
                 yield output
                 return
 
+    def doubt(self, reason: str) -> None:
+        """It failed before a restart: it counts as failing until it is seen to work."""
+        self._faults[UNPROVEN if self.config.confirm is not None else WRITE] = self.state.fault = reason
+
     def forgive(self) -> None:
         """A technician reset the output's faults: it counts as working until it is seen to fail again."""
         for kind in list(self._faults):

@@ -350,7 +350,7 @@ class Core:
         self.judge.restore_timers(timers, at_s)
         self.book.restore(head["book"])
         self.responder.restore(head["plans"], at_s)
-        self.equipment.restart(at_s)
+        self.equipment.restart(at_s, self.book.alarms.values())
         self._judge_due_s = at_s
         # A rule that changed meanwhile starts fresh: its alarm must not stay where the old rule had left it.
         for alarm in self.site.alarms.values():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agent.site.model import Site
+from drivers.api import Quality
+from rules.alarm import Alarm
 from rules.model import Sample
 from rules.supervision import Supervised, Supervision
 
+BEFORE = "failed before the restart, not yet seen to work"
 OTHERS = ("store", "link", "speech", "site-file", "control")  # parts of the agent that can fail while guarding goes on
 
 
@@ -27,6 +30,7 @@ class Equipment:
         self._buses: dict[str, str] = dict.fromkeys(site.buses, "")  # line state: why it can't be used
         self._outputs: dict[str, str] = {}
         self._others: dict[str, str] = {}
+        self._awaited: set[str] = set()  # devices that were lost before a restart and have not answered since
         self._reported: dict[str, tuple[str, str]] = {}  # equipment alarm -> (why, parent) as last told
         self._dirty = True
 
@@ -41,17 +45,42 @@ class Equipment:
             *OTHERS,
         ]
 
-    def restart(self, now_s: float) -> None:
-        """Judgement time was shifted: every point has its whole stale time again."""
+    def restart(self, now_s: float, alarms: Iterable[Alarm] = ()) -> None:
+        """Judgement time was shifted: every point has its whole stale time again.
+
+        What failed before the restart, by the `alarms` that survived it, fails until it is seen to work.
+        """
         self._supervision = Supervision(self._supervised, now_s)
         self._dirty = True
+        names = set(self.names)
+        for alarm in alarms:
+            if alarm.name not in names:
+                continue
+            self._reported[alarm.name] = (BEFORE if alarm.level else "", alarm.suppressed_by)
+            kind, _, part = alarm.name.partition(".")
+            if alarm.level and kind == "output":
+                self._outputs[part] = BEFORE
+            elif alarm.level and kind == "device":
+                self._awaited.add(part)
+            elif alarm.level and kind == "bus" and any(d.bus == part for d in self._site.devices.values()):
+                self._buses[part] = BEFORE
 
     # --- what happens ---------------------------------------------------------------------------------------------
 
     def step(self, at_s: float, samples: Sequence[Sample], reasons: Mapping[int, str]) -> None:
         """Readings or the passing of time."""
+        if samples and Quality(samples[0].quality).usable:
+            self._heard(self._supervised[samples[0].point].device)
         if self._supervision.step(at_s, samples, reasons):
             self._dirty = True
+
+    def _heard(self, device: str) -> None:
+        bus = self._site.devices[device].bus
+        if device in self._awaited:
+            self._awaited.discard(device)
+            self._dirty = True
+        if bus is not None and self._buses[bus] == BEFORE:
+            self.bus(bus, "")
 
     def bus(self, name: str, reason: str) -> None:
         """A line was lost (with the reason) or is back ("")."""
@@ -86,7 +115,7 @@ class Equipment:
 
     def point_fault(self, index: int) -> str:
         """Why a point can't be relied on, "" when it can."""
-        return self._supervision.fault(index)
+        return self._supervision.fault(index) or (BEFORE if self._supervised[index].device in self._awaited else "")
 
     def bus_fault(self, name: str) -> str:
         """Why a whole bus can't be relied on: its line is gone, or none of its several devices answers."""
@@ -101,7 +130,7 @@ class Equipment:
         """Why a device can't be relied on, its points grouped by reason."""
         by_reason: dict[str, list[str]] = {}
         for index in self._points_of[name]:
-            if reason := self._supervision.fault(index):
+            if reason := self.point_fault(index):
                 by_reason.setdefault(reason, []).append(self._supervised[index].name.partition(".")[2])
         return "; ".join(f"{', '.join(points)}: {reason}" for reason, points in by_reason.items())
 
@@ -122,7 +151,7 @@ class Equipment:
 
     def _lost(self, device: str) -> bool:
         points = self._points_of[device]
-        return bool(points) and all(self._supervision.fault(index) for index in points)
+        return bool(points) and all(self.point_fault(index) for index in points)
 
     def _present(self) -> dict[str, tuple[str, str]]:
         site, present = self._site, dict[str, tuple[str, str]]()

@@ -24,6 +24,13 @@ def town() -> Iterator[Town]:
         yield up
 
 
+@pytest.fixture(scope="module")
+def shared_town() -> Iterator[Town]:
+    """One town for several tests that only ask."""
+    with Town() as up:
+        yield up
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what was measured."""
     if _FIGURES:

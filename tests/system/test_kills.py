@@ -100,3 +100,32 @@ def test_a_siren_is_asserted_again_after_a_kill(figure: Callable[[str], None]) -
         f"kill -9 in an alarm, 10 times: start -> siren written again median {statistics.median(again_s):.2f} s, "
         f"most {max(again_s):.2f} s; kill -> proven again at most {max(up_s):.2f} s; {told}"
     )
+
+
+def test_equipment_that_failed_before_a_restart_fails_until_it_is_seen_to_work() -> None:
+    with Town(uplink=False) as town:
+        line, relay = town.rig.lines["sensors"], town.rig.device("relay")
+        pulled = line.units.pop(3)
+        town.siren.dead = True
+        town.rig.device("gas").concentration = 40.0
+        town.wait(lambda: town.status()["outputs"]["siren"]["confirmed"] is False, 10, "the siren is not proven")
+        town.wait(lambda: town.ask("alarms").get("device.pit", {}).get("level") == "fault", 10, "the sensor is lost")
+        town.wait(lambda: any(r.body.get("alarm") == "device.pit" for r in town.journalled().values()), 10, "kept")
+        town.kill(town.agent)
+        town.agent.__enter__()
+        town.wait(lambda: town.status()["points"]["gas.concentration"]["value"] == 40, 20, "it runs again")
+        assert town.protection("gas") == "blind"
+        assert town.protection("flood") == "blind"
+        assert town.alarm("device.pit") == town.alarm("output.siren") == "fault"
+
+        town.kill(town.agent)
+        line.units[3] = pulled
+        town.siren.dead = False
+        town.wait(lambda: not relay.coil(0), 5, "silent without its gateway")
+        town.start_agent()
+        town.wait(lambda: town.ask("alarms")["device.pit"]["level"] == "normal", 10, "the sensor is seen again")
+        town.wait(lambda: town.ask("alarms")["output.siren"]["level"] == "normal", 10, "the siren is proven")
+        assert town.status()["outputs"]["siren"]["fault"] == ""
+        town.wait(lambda: town.protection("flood") == town.protection("gas") == "protected", 5)
+        raised = [r.body["alarm"] for r in town.journalled().values() if r.body.get("event") == "raised"]
+        assert sorted(raised) == ["device.pit", "gas", "output.siren"], "each once"
