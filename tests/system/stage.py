@@ -170,6 +170,14 @@ class Stage:
         status: dict[str, Any] = ask(self.state / "control.sock", {"do": "status"})
         return status
 
+    def await_status(self, fits: Callable[[dict[str, Any]], bool], within_s: float = 15.0) -> None:
+        """Until the status fits. Raises RuntimeError."""
+        end_s = time.monotonic() + within_s
+        while not fits(status := self.status()):
+            if time.monotonic() > end_s:
+                raise RuntimeError(f"not within {within_s:g} s: {status['journal']}, {status['uplink']}")
+            time.sleep(0.1)
+
     def measure(self, count: int) -> list[float]:
         """Raise and lower the level `count` times; the delays of the siren's writes in seconds."""
         self.delays_s = []
@@ -215,7 +223,10 @@ def quiet(_directory: Path) -> Iterator[dict[str, Any]]:
 @contextmanager
 def broker_dead(_directory: Path) -> Iterator[dict[str, Any]]:
     """The uplink names a broker that is not there."""
-    yield {"uplink": '[uplink]\nbroker = "mqtt://127.0.0.1:1"\n'}
+    yield {
+        "uplink": '[uplink]\nbroker = "mqtt://127.0.0.1:1"\n',
+        "holds": lambda status: status["uplink"].get("connected") is False,
+    }
 
 
 @contextmanager
@@ -229,7 +240,7 @@ def database_locked(directory: Path) -> Iterator[dict[str, Any]]:
             connection.execute("BEGIN EXCLUSIVE")
             held.append(connection)
 
-    yield {"after_start": lock}
+    yield {"after_start": lock, "holds": _store_waits}
     for connection in held:
         connection.close()
 
@@ -248,7 +259,7 @@ def disk_full(directory: Path) -> Iterator[dict[str, Any]]:
                 filler.flush()
 
     try:
-        yield {"after_start": fill}
+        yield {"after_start": fill, "holds": _store_waits}
     finally:
         subprocess.run(["umount", "-l", str(state)], check=False)
 
@@ -280,10 +291,14 @@ def fsync_stalled(directory: Path) -> Iterator[dict[str, Any]]:
         strace.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
         time.sleep(0.5)
 
-    yield {"after_start": stall}
+    yield {"after_start": stall, "holds": lambda _status: strace[0].poll() is None}
     for process in strace:
         process.send_signal(signal.SIGINT)
         process.wait(10)
+
+
+def _store_waits(status: dict[str, Any]) -> bool:
+    return all(file["state"] != "ok" for file in status["journal"]["files"].values())
 
 
 CONDITIONS = {
@@ -306,12 +321,14 @@ def possible(name: str) -> str:
 
 
 def delays_under(name: str, count: int) -> list[float]:
-    """`count` delays in seconds under one condition."""
+    """`count` delays in seconds under one condition. Raises RuntimeError when the agent felt nothing of it."""
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as text, ExitStack() as stack:
         directory = Path(text)
         given = stack.enter_context(CONDITIONS[name](directory))
-        after_start = given.pop("after_start", None)
+        after_start, holds = given.pop("after_start", None), given.pop("holds", lambda _status: True)
         stage = stack.enter_context(Stage(directory, **given))
         if after_start is not None:
             after_start()
-        return stage.measure(count)
+        delays_s = stage.measure(count)
+        stage.await_status(holds)
+        return delays_s

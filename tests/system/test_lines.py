@@ -151,7 +151,7 @@ def test_spoiled_answers_alarm_nobody(figure: Callable[[str], None]) -> None:
         for plan in plans:
             for name in devices:
                 town.rig.fail(name, plan)
-            time.sleep(2.0)
+            time.sleep(1.2)
             for name in devices:
                 town.rig.heal(name)
             town.wait(lambda: town.status()["points"]["pit.level"]["quality"] == "good", 10, "it is read again")
