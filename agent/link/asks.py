@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, StringConstraints, ValidationError
 
 from agent.link.messages import LIMIT_BYTES, Ask, dump, finite
 from agent.link.outbox import Outbox
@@ -64,17 +64,18 @@ class AskDesk:
         except ValueError:
             self.ignored += 1
             return None
-        asked = _Asked(None, topic, message.correlation, "")
+        sender = _sender(message.payload)
+        asked = _Asked(sender.id, topic, message.correlation, "")
+        if message.response_topic is None and sender.reply_to is not None:
+            try:
+                asked.topic = answer_topic(self.site, sender.reply_to)
+            except ValueError as error:
+                return self._reply(asked, error=str(error))
         try:
             ask = Ask.model_validate_json(message.payload)
         except ValidationError as error:
             return self._reply(asked, error=_in_words(error))
-        asked.ask_id, asked.what = ask.id, ask.what
-        if message.response_topic is None and ask.reply_to is not None:
-            try:
-                asked.topic = answer_topic(self.site, ask.reply_to)
-            except ValueError as error:
-                return self._reply(asked, error=str(error))
+        asked.what = ask.what
         if ask.what == "records":
             return self._send_again(asked, ask)
         return self._ask_guard(asked, ask)
@@ -127,6 +128,19 @@ class AskDesk:
             text = f"the answer has {len(payload)} bytes, {LIMIT_BYTES} are allowed: ask for less"
             payload = dump({**head, "ok": False, "error": text})
         return Reply(asked.topic, payload, asked.correlation)
+
+
+class _Sender(BaseModel):
+    # Read apart from the question: who asks wrongly must hear what is wrong, at the place they listen to.
+    id: Annotated[str, StringConstraints(max_length=100)] | None = None
+    reply_to: Annotated[str, StringConstraints(max_length=400)] | None = None
+
+
+def _sender(payload: bytes) -> _Sender:
+    try:
+        return _Sender.model_validate_json(payload)
+    except ValidationError:
+        return _Sender()
 
 
 def _in_words(error: ValidationError) -> str:

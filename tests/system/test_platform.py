@@ -49,7 +49,7 @@ def test_a_pull_by_a_311_client_names_its_topic_in_the_message(what: str, shared
     client.connect("127.0.0.1", shared_town.port)
     client.loop_start()
     try:
-        client.subscribe([(f"{root}/answer/old", 1), (f"{root}/answer", 1)])  # what is no question goes to the latter
+        client.subscribe(f"{root}/answer/old", qos=1)
         assert ready.wait(5)
         question = {"id": f"q-{what}", "what": what, "reply_to": f"{root}/answer/old"}
         client.publish(f"{root}/ask", json.dumps(question), qos=1)
@@ -58,11 +58,12 @@ def test_a_pull_by_a_311_client_names_its_topic_in_the_message(what: str, shared
         client.disconnect()
         client.loop_stop()
     assert len(answers) == 1
+    assert answers[0]["id"] == f"q-{what}"
     if what == "nonsense":
         assert answers[0]["ok"] is False
         assert "status" in json.dumps(answers[0]), "it says what may be asked"
     else:
-        assert (answers[0]["id"], answers[0]["ok"]) == (f"q-{what}", True)
+        assert answers[0]["ok"] is True
         assert ("flood" if what != "points" else "pit.level") in json.dumps(answers[0]["result"])
 
 
