@@ -118,6 +118,7 @@ class AlarmBook:
             event = "rose" if previous else "raised"
         elif level:
             event = "fell"
+            alarm.silenced_level = min(alarm.silenced_level, level)  # a new rise is a new warning
         else:
             alarm.state = State.NORMAL if state is State.ACKNOWLEDGED else State.RETURNED
             event = "returned"
@@ -238,6 +239,16 @@ class AlarmBook:
         alarm.out_of_service = ""
         return [self._same(alarm, "in service", at_s, who, "")]
 
+    def renew(self, name: str, level: int, at_s: float, why: str) -> list[Transition]:
+        """The alarm has other levels than before and is now at `level`: what was withheld by level is so no more."""
+        alarm, transitions = self.alarms[name], []
+        if alarm.shelved_until_s is not None:
+            transitions.append(self._unshelve(alarm, at_s, "", why))
+        if alarm.silenced_until_s is not None:
+            transitions.append(self._rearm(alarm, at_s, why))
+        alarm.shelved_level = alarm.silenced_level = 0
+        return [*transitions, *self.move(name, level, at_s, why)]
+
     # --- what survives --------------------------------------------------------------------------------------------
 
     def snapshot(self) -> list[dict[str, Any]]:
@@ -245,7 +256,7 @@ class AlarmBook:
         return [asdict(alarm) for alarm in self.alarms.values()]
 
     def restore(self, saved: Iterable[Mapping[str, Any]]) -> None:
-        """Take back a snapshot; alarms the site no longer has are left out."""
+        """Take back a snapshot, before anything else is done; alarms the site no longer has are left out."""
         for entry in saved:
             if entry["name"] in self.alarms:
                 self.alarms[entry["name"]] = Alarm(**{**entry, "state": State(entry["state"])})

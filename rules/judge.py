@@ -21,7 +21,7 @@ __all__ = ["Judge", "Ruleset", "SnapshotError", "build_ruleset"]
 _NOTHING: tuple[LevelChange, ...] = ()
 _MAGIC = b"TOCSIN"
 _HEAD = struct.Struct("<6sBBII")  # magic, version, kind, length, crc32
-_VERSION = 1
+_VERSION = 2
 _WHOLE, _TIMERS = 1, 2
 
 
@@ -192,7 +192,7 @@ class Judge:
                 at += size
             windows_state = {key: ends[place] for key, place in body["windows"].items()}
             points = {name: (float(at), float(ever)) for name, (at, ever) in body["points"].items()}
-            levels = _levels_of(body)
+            levels, active = _levels_of(body), dict(body["active"])
             then = float(body["t"])
         except (KeyError, IndexError, ValueError, TypeError, struct.error) as error:
             raise SnapshotError(f"the snapshot is not understood ({error!r}); judgement starts fresh") from error
@@ -204,16 +204,17 @@ class Judge:
         for key, row in zip(self.ruleset.window_digests, self._window_rows(), strict=True):
             if key in windows_state:
                 self._restore_window(row, windows_state[key], then)
-        self._restore_levels(levels)
+        self._restore_levels(levels, active)
 
     def restore_timers(self, data: bytes, now_s: float) -> None:
         """Take over delays, levels and latches only. Raises SnapshotError."""
         try:
-            levels = _levels_of(json.loads(_open(data, _TIMERS)))
+            body = json.loads(_open(data, _TIMERS))
+            levels, active = _levels_of(body), dict(body["active"])
         except (KeyError, ValueError, TypeError) as error:
             raise SnapshotError(f"the timers are not understood ({error!r}); judgement starts fresh") from error
         self._restart(now_s)
-        self._restore_levels(levels)
+        self._restore_levels(levels, active)
 
     def _restart(self, now_s: float) -> None:
         """Nothing is known yet, and staleness counts from now: an outage of ours is not the sensors'."""
@@ -224,9 +225,17 @@ class Judge:
             kernel.set_due(self._tab, self._num, p, windows.just_after(self._now + point.stale_after_s))
 
     def _levels_state(self) -> dict[str, Any]:
-        alarms = {}
+        alarms, active = {}, {}
         for a, key in enumerate(self.ruleset.alarm_digests):
             states: list[list[float]] = []
+            alarm = self.ruleset.alarms[a]
+            on = [
+                rule.level
+                for rule, (_, i) in zip(alarm.levels, self._levels(a), strict=True)
+                if self._ints[i + kernel.D_ACTIVE]
+            ]
+            if on:
+                active[alarm.name] = on
             for n, i in self._levels(a):
                 spent = self._num[n + kernel.D_SUM]
                 if self._ints[i + kernel.D_TRUTH] == 1:
@@ -237,14 +246,17 @@ class Judge:
                     states.append([])
             if any(states):
                 alarms[key] = states
-        return {"t": self._now, "alarms": alarms}
+        return {"t": self._now, "alarms": alarms, "active": active}
 
-    def _restore_levels(self, levels: dict[str, list[tuple[int, float]]]) -> None:
+    def _restore_levels(self, levels: dict[str, list[tuple[int, float]]], active_levels: dict[str, list[str]]) -> None:
         for a, key in enumerate(self.ruleset.alarm_digests):
+            alarm, level = self.ruleset.alarms[a], 0
             states = levels.get(key)
-            level = 0
+            if states is None:  # the rule changed: delays start fresh, but what sounds goes on until the rule clears it
+                known = active_levels.get(alarm.name, ())
+                states = [(int(rule.level in known), 0.0) for rule in alarm.levels]
             for k, (n, i) in enumerate(self._levels(a)):
-                active, spent = states[k] if states else (0, 0.0)
+                active, spent = states[k]
                 self._ints[i : i + kernel.LEVEL_INT] = array("q", [active, 2, 0, 0])
                 self._num[n + kernel.D_SUM] = spent
                 level = k + 1 if active else level

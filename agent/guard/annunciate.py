@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -114,14 +114,16 @@ class Annunciator(ABC):
                 except DriverError as error:
                     self._fail(WRITE, error.reason)
                     self.progress.made()
-                    await backoff.wait()
+                    self._stirred.clear()
+                    await backoff.wait(self._stirred)  # an alarm is a reason to try at once
                     continue
                 yield output
                 return
 
-    def doubt(self, reason: str) -> None:
-        """It failed before a restart: it counts as failing until it is seen to work."""
-        self._faults[UNPROVEN if self.config.confirm is not None else WRITE] = self.state.fault = reason
+    def recall(self, faults: Mapping[str, str]) -> None:
+        """Its faults, by kind, as they were before a restart: they end as they would have without it."""
+        self._faults = dict(faults)
+        self.state.fault = "; ".join(faults.values())
 
     def forgive(self) -> None:
         """A technician reset the output's faults: it counts as working until it is seen to fail again."""
@@ -139,13 +141,16 @@ class Annunciator(ABC):
             self._faults[kind] = reason
             self.state.fault = "; ".join(self._faults.values())
             log.warning("output %s: %s", self.config.name, reason)
-            self._report(self.config.name, "fault", {"reason": self.state.fault, "cause": self.state.wanted})
+            self._report(self.config.name, "fault", self._told())
 
     def _mend(self, kind: str) -> None:
         if self._faults.pop(kind, ""):
             self.state.fault = "; ".join(self._faults.values())
             log.warning("output %s: %s", self.config.name, self.state.fault or "works again")
-            self._report(self.config.name, "fault" if self._faults else "mended", {"reason": self.state.fault})
+            self._report(self.config.name, "fault" if self._faults else "mended", self._told())
+
+    def _told(self) -> dict[str, Any]:
+        return {"reason": self.state.fault, "faults": dict(self._faults), "cause": self.state.wanted}
 
 
 class SwitchAnnunciator(Annunciator):
@@ -156,8 +161,9 @@ class SwitchAnnunciator(Annunciator):
     ) -> None:
         super().__init__(config, report, 4 * CALL_S + config.reassert_s * REST_SHARE)
         self._connect = connect
-        self._failures = 0
-        self._written_mono_ns: int | None = None  # latest write of the present want that succeeded
+        self._failures = {True: 0, False: 0}  # in a row, of writing on and of writing off
+        self._tried_mono_ns: int | None = None  # first attempt to write the present want on
+        self._written_mono_ns: int | None = None  # first such write that succeeded
         self._evidence_mono_ns: int | None = None  # latest reading that shows the output working
         self._off_mono_ns = time.monotonic_ns()
 
@@ -169,7 +175,7 @@ class SwitchAnnunciator(Annunciator):
             self._want, self.state.wanted = want, want.cause  # another reason for the state it is in
             return
         if want != self._want:
-            self._written_mono_ns = self._evidence_mono_ns = None
+            self._tried_mono_ns = self._written_mono_ns = self._evidence_mono_ns = None
         super().want(want, mono_ns)
 
     def observe(self, value: float, mono_ns: int) -> None:
@@ -181,9 +187,8 @@ class SwitchAnnunciator(Annunciator):
             confirm.below is not None and value < confirm.below
         )
         if sounding and self.state.on and self._written_mono_ns is not None and mono_ns >= self._written_mono_ns:
-            first = self._evidence_mono_ns is None
             self._evidence_mono_ns = mono_ns
-            if first:
+            if not self.state.confirmed:
                 self._confirm(mono_ns, {"point": confirm.point, "value": value})
         elif sounding and not self.state.on and self._idle_for_s(mono_ns) > confirm.within_s + STRAY_S:
             self._fail(STRAY, f"it works though nobody wants it: {confirm.point} is {value:g}")
@@ -215,10 +220,12 @@ class SwitchAnnunciator(Annunciator):
 
     async def _assert(self, switch: Switch, *, on: bool) -> float:
         """Write and read back. Returns the seconds after which it must be done again."""
-        name, state = self.config.name, self.state
+        name, state, want = self.config.name, self.state, self._want
         if state.on and not on:
             self._off_mono_ns = time.monotonic_ns()
         state.on = on
+        if on and self._tried_mono_ns is None:
+            self._tried_mono_ns = time.monotonic_ns()
         try:
             await contained(f"output {name}", switch.set(on=on), CALL_S)
             written_mono_ns = time.monotonic_ns()
@@ -228,30 +235,36 @@ class SwitchAnnunciator(Annunciator):
             self._fail(LIMITED, error.reason)
             return max(0.5, min(error.again_s or self.config.reassert_s, self.config.reassert_s))
         except DriverError as error:
-            self._failures += 1
-            if self._failures >= TRIES:
-                self._fail(WRITE, error.reason)
-            return RETRY_S if self._failures <= TRIES else self.config.reassert_s
+            return self._failed(error.reason, on=on)
         if seen is not None and seen != on:
-            self._failures += 1
-            if self._failures >= TRIES:
-                self._fail(WRITE, f"written {'on' if on else 'off'}, but it reads back {'on' if seen else 'off'}")
-            return RETRY_S if self._failures <= TRIES else self.config.reassert_s
-        self._failures = 0
+            return self._failed(f"written {'on' if on else 'off'}, but it reads back {'on' if seen else 'off'}", on=on)
+        if want is not self._want:
+            return 0.0  # it was wanted otherwise meanwhile: what was written proves nothing for the new want
         self._note_written(written_mono_ns, on=on, seen=seen)
         return self._again_s(switch, on=on)
+
+    def _failed(self, reason: str, *, on: bool) -> float:
+        """A write that failed or did not take. Tried again soon, then at the pace of re-assertion."""
+        self._failures[on] += 1
+        if self._failures[on] >= TRIES:
+            self._fail(WRITE, reason)
+        return RETRY_S if self._failures[on] <= TRIES else self.config.reassert_s
 
     def _note_written(self, mono_ns: int, *, on: bool, seen: bool | None) -> None:
         state, was_on = self.state, self.state.asserted is True
         state.asserted = on
+        self._failures[on] = 0
         if on and self._written_mono_ns is None:
             self._written_mono_ns = mono_ns
             state.latency_ms["written"] = (mono_ns - self._want_mono_ns) * 1e-6
-            self._report(self.config.name, "written", {"on": True, "read_back": seen, **state.latency_ms})
-        elif not on and was_on and self._want is None:
+            told = {"on": True, "read_back": seen, "cause": state.wanted, **state.latency_ms}
+            self._report(self.config.name, "written", told)
+        elif was_on and not on and math.isinf(self._segment()[1]):  # not merely between two segments
             self._report(self.config.name, "off", {"on": False, "read_back": seen})
-        self._mend(WRITE)
-        self._mend(LIMITED)
+        if on or math.isinf(self._segment()[1]):
+            # An off between segments heals nothing: a relay that never goes on would look well twice a second.
+            self._mend(WRITE)
+            self._mend(LIMITED)
         if self.config.confirm is None and on and seen is not None and state.confirmed is None:
             self._confirm(time.monotonic_ns(), {"read_back": seen})
 
@@ -267,12 +280,12 @@ class SwitchAnnunciator(Annunciator):
 
     def _weigh_evidence(self) -> None:
         """An output that is on but shows no evidence in time is unconfirmed: an alarm of its own."""
-        confirm, now_mono_ns = self.config.confirm, time.monotonic_ns()
-        if confirm is None or not self.state.on or self._written_mono_ns is None:
+        confirm, tried_mono_ns = self.config.confirm, self._tried_mono_ns
+        if confirm is None or not self.state.on or tried_mono_ns is None:
             return
-        latest_mono_ns = max(self._written_mono_ns, self._evidence_mono_ns or 0)
+        latest_mono_ns = self._evidence_mono_ns or self._written_mono_ns or tried_mono_ns
         allowed_s = confirm.within_s if self._evidence_mono_ns is None else _longest_gap_s(self._want, confirm)
-        if (now_mono_ns - latest_mono_ns) * 1e-9 > allowed_s and self.state.confirmed is not False:
+        if (time.monotonic_ns() - latest_mono_ns) * 1e-9 > allowed_s and self.state.confirmed is not False:
             self.state.confirmed = False
             self._fail(UNPROVEN, f"not confirmed: {confirm.point} showed nothing within {allowed_s:g} s")
 

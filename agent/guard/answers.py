@@ -26,11 +26,11 @@ def control_of(guard: Guard) -> Control:
         "device": partial(_device, guard),
         "rules": lambda _: _rules(guard),
         "history": partial(_history, guard),
-        "link": partial(_hear_link, guard),
     }
+    reports = {"link": partial(_hear_link, guard)}
     acts = {act: partial(_act, guard, act) for act in ("ack", "reset", "unshelve", "return-to-service")}
     acts |= {act: partial(_act, guard, act) for act in ("shelve", "silence", "out-of-service")}
-    return Control(guard.places.socket, asks, acts)
+    return Control(guard.places.socket, asks, acts, reports)
 
 
 def _act(guard: Guard, act: str, request: Request, who: str) -> Any:
@@ -41,14 +41,17 @@ def _act(guard: Guard, act: str, request: Request, who: str) -> Any:
     return status.alarms(guard.core).get(alarm, {"level": "normal", "state": "normal"})
 
 
-def _hear_link(guard: Guard, request: Request) -> Any:
+def _hear_link(guard: Guard, request: Request, _who: str) -> Any:
+    """The link's own state, and what the platform has: the journal may give up that first when room ends."""
     state = request.get("state")
     if not isinstance(state, dict):
         raise Refusal(f"'state' must be an object; got {state!r}")
     guard.link = {**state, "heard_mono_ns": time.monotonic_ns()}
-    for entry in state.get("delivered", []):
-        if isinstance(entry, dict) and isinstance(entry.get("epoch"), str) and isinstance(entry.get("upto"), int):
-            guard.journal.delivered(entry["epoch"], entry["upto"])
+    newest = {file.epoch: file.last_seq for file in guard.journal.status().files.values()}
+    for entry in state.get("delivered") or []:
+        epoch, upto = (entry.get("epoch"), entry.get("upto")) if isinstance(entry, dict) else (None, None)
+        if epoch in newest and isinstance(upto, int) and not isinstance(upto, bool) and upto > 0:
+            guard.journal.delivered(str(epoch), min(upto, newest[epoch]))
     return "heard"
 
 
@@ -82,7 +85,7 @@ def _device(guard: Guard, request: Request) -> Any:
     if name not in devices:
         raise Refusal(f"no device is called {name!r}; there are: {', '.join(devices)}")
     device = devices[name]
-    bus = status.buses(guard.pollers, guard.lines)[device.bus or "pins"]
+    bus = next(b for b in status.buses(guard.pollers, guard.lines).values() if name in b["devices"])
     return {
         "driver": device.driver_name,
         "bus": device.bus,

@@ -127,8 +127,6 @@ def _recall(guard: Guard) -> None:
         guard.clock.shift_ns = 0
         guard.core = _core(guard.site, guard.clock, journal, guard.annunciators)
         guard.core.event("start", {"what": "state", "reason": f"not restored: {error}"}, time.monotonic_ns())
-    for output in guard.core.equipment.faulty_outputs:
-        guard.annunciators[output].doubt(guard.core.equipment.output_fault(output))
 
 
 def _annunciator(guard: Guard, config: OutputConfig) -> Annunciator:

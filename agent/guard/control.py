@@ -1,7 +1,8 @@
 """The local socket: a running agent asked and told by the command line, link and console. JSON, one object a line.
 
 Who may do what follows from the peer's credentials (SO_PEERCRED): everybody who can open the socket may ask; acting
-needs root, the agent's own user, or membership in the group `tocsin-operators`.
+needs root, the agent's own user, or membership in the group `tocsin-operators`; reporting (what the platform has) needs
+root, the agent's own user, or the group that agent and link share.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pwd
 import socket
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +42,12 @@ class Refusal(ValueError):  # noqa: N818 - an answer
 
 
 class Control:
-    """Serves the socket. `asks` change nothing; `acts` need an operator."""
+    """Serves the socket. `asks` change nothing; `acts` need an operator; `reports` come from the agent's own parts."""
 
-    def __init__(self, path: Path, asks: Mapping[str, Ask], acts: Mapping[str, Act]) -> None:
-        self._path, self._asks, self._acts = path, asks, acts
+    def __init__(
+        self, path: Path, asks: Mapping[str, Ask], acts: Mapping[str, Act], reports: Mapping[str, Act]
+    ) -> None:
+        self._path, self._asks, self._acts, self._reports = path, asks, acts, reports
         self._followers: set[asyncio.Queue[Record]] = set()
         self._connections = 0
 
@@ -72,7 +76,7 @@ class Control:
             if self._connections > MOST_CONNECTIONS:
                 await _answer(writer, {"ok": False, "error": f"more than {MOST_CONNECTIONS} connections"})
                 return
-            who, may_act = _peer(writer.get_extra_info("socket"))
+            peer = _peer(writer.get_extra_info("socket"))
             while True:
                 async with asyncio.timeout(IDLE_S):
                     line = await reader.readline()
@@ -80,9 +84,9 @@ class Control:
                     return
                 request = _parse(line)
                 if request.get("do") == "follow":
-                    await self._follow(writer)
+                    await self._follow(reader, writer)
                     return
-                await _answer(writer, self._respond(request, who, may_act=may_act))
+                await _answer(writer, self._respond(request, peer))
         except Refusal as error:
             await _answer(writer, {"ok": False, "error": str(error)})
         except (TimeoutError, ConnectionError, ValueError, asyncio.IncompleteReadError):
@@ -91,28 +95,41 @@ class Control:
             self._connections -= 1
             writer.close()
 
-    def _respond(self, request: Request, who: str, *, may_act: bool) -> dict[str, Any]:
+    def _respond(self, request: Request, peer: Peer) -> dict[str, Any]:
         do = str(request.get("do"))
+        needs = {**dict.fromkeys(self._acts, peer.operates), **dict.fromkeys(self._reports, peer.reports)}
         try:
             if do in self._asks:
                 return {"ok": True, "result": self._asks[do](request)}
-            if do in self._acts and may_act:
-                return {"ok": True, "result": self._acts[do](request, who)}
+            if needs.get(do):
+                return {"ok": True, "result": {**self._acts, **self._reports}[do](request, peer.name)}
         except (Refusal, NotPossible) as error:
             return {"ok": False, "error": str(error)}
-        if do in self._acts:
-            return {"ok": False, "error": f"{who} may ask but not act; acting needs root or the group {OPERATORS}"}
-        known = ", ".join(sorted({*self._asks, *self._acts, "follow"}))
-        return {"ok": False, "error": f"{do!r} is not known; known are: {known}"}
+        return {"ok": False, "error": self._refusal(do, peer)}
 
-    async def _follow(self, writer: asyncio.StreamWriter) -> None:
+    def _refusal(self, do: str, peer: Peer) -> str:
+        if do in self._acts:
+            return f"{peer.name} may ask but not act; acting needs root or the group {OPERATORS}"
+        if do in self._reports:
+            return f"{peer.name} is no part of this agent and can't report for it"
+        known = ", ".join(sorted({*self._asks, *self._acts, *self._reports, "follow"}))
+        return f"{do!r} is not known; known are: {known}"
+
+    async def _follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         queue: asyncio.Queue[Record] = asyncio.Queue(FOLLOW_BACKLOG)
         self._followers.add(queue)
+        gone = asyncio.create_task(reader.read())  # a follower says nothing more: anything but its end is its end
         try:
             await _answer(writer, {"ok": True, "result": "following"})
-            while queue in self._followers or not queue.empty():
-                await _send(writer, f'{{"record": {record_line(await queue.get())}}}')
+            while not gone.done() and queue in self._followers:
+                taking = asyncio.create_task(queue.get())
+                await asyncio.wait({taking, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if not taking.done():
+                    taking.cancel()
+                    return
+                await _send(writer, f'{{"record": {record_line(taking.result())}}}')
         finally:
+            gone.cancel()
             self._followers.discard(queue)
 
 
@@ -152,8 +169,16 @@ async def _send(writer: asyncio.StreamWriter, text: str) -> None:
         await writer.drain()
 
 
-def _peer(sock: socket.socket) -> tuple[str, bool]:
-    """Who is at the other end, and whether they may act."""
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end, and what they may do."""
+
+    name: str
+    operates: bool
+    reports: bool
+
+
+def _peer(sock: socket.socket) -> Peer:
     _, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
     try:
         name = pwd.getpwuid(uid).pw_name
@@ -161,8 +186,9 @@ def _peer(sock: socket.socket) -> tuple[str, bool]:
     except KeyError:
         name, groups = f"uid {uid}", [gid]
     if uid in {0, os.geteuid()}:
-        return name, True
+        return Peer(name, operates=True, reports=True)
     try:
-        return name, grp.getgrnam(OPERATORS).gr_gid in groups
+        operates = grp.getgrnam(OPERATORS).gr_gid in groups
     except KeyError:
-        return name, False
+        operates = False
+    return Peer(name, operates, reports=os.getegid() in groups)

@@ -17,9 +17,9 @@ from agent.guard.protection import coverage
 from agent.guard.respond import Responder, Want
 from agent.guard.wording import slots_of
 from agent.records import Lane, Record, SampleRow, Step
-from agent.site.model import Site
+from agent.site.model import AlarmConfig, Site
 from drivers.api import Quality, Reading
-from rules.alarm import AlarmBook, Transition
+from rules.alarm import AlarmBook, NotPossible, Transition
 from rules.judge import Judge
 from rules.model import LevelChange, Sample
 
@@ -56,6 +56,10 @@ class Listener(Protocol):
 
     def forgive(self) -> None:
         """Its faults were reset."""
+        ...
+
+    def recall(self, faults: Mapping[str, str]) -> None:
+        """Its faults, by kind, as they were before a restart."""
         ...
 
 
@@ -97,6 +101,7 @@ class Core:
         self._judge_due_s: float | None = self._at_s
         self._kept_s = self._windows_kept_s = -math.inf
         self._restored: list[Transition] = []
+        self._look_again = False
 
     @property
     def now_s(self) -> float:
@@ -141,8 +146,8 @@ class Core:
         lane = Lane.EVENT if event in {"off", "mended"} else Lane.ALARM
         self._record(lane, "output", {"output": output, "event": event, **details}, mono_ns)
         if event in {"fault", "mended"}:
-            self.equipment.output(output, str(details.get("reason", "")))
-            self._settle(at_s, mono_ns, [])
+            self.equipment.output(output, details.get("faults", {}))
+            self._settle(at_s, mono_ns, [], changed=True)
 
     def bus_state(self, bus: str, reason: str, mono_ns: int) -> None:
         """A line was lost (with the reason) or is back ("")."""
@@ -173,6 +178,10 @@ class Core:
         else:
             transitions = book.return_to_service(alarm, who, at_s)
         self._settle(at_s, mono_ns, transitions, changed=True)
+        if act == "reset" and not any(t.event == "reset" for t in transitions):
+            raise NotPossible(
+                f"{alarm} is still {self._level_name(alarm, book[alarm].level)}: reset it when that is over"
+            )
 
     @property
     def deadline_mono_s(self) -> float | None:
@@ -206,23 +215,32 @@ class Core:
         return [t for change in changes for t in self.book.move(self._alarms[change.alarm], change.level, at_s)]
 
     def _reset(self, alarm: str, who: str, at_s: float) -> list[Transition]:
+        """Let go of what is latched or held. An alarm that stays active is not reset: nothing of its plan is let go."""
+        if alarm not in self.book.alarms:
+            return self.book.acknowledge(alarm, who, at_s)  # raises, and lists the names there are
         transitions: list[Transition] = []
+        instance = self.book[alarm]
         if alarm in self.site.alarms:
             verdict = self.judge.reset(self.site.alarms[alarm].index, at_s)
             self._judge_due_s = verdict.deadline
             transitions = self._move(verdict.changes, at_s)
+            if instance.level:
+                return transitions
         self.responder.reset(alarm)
         kind, _, output = alarm.partition(".")
         if kind == "output" and output in self._listeners:
             self._listeners[output].forgive()
-        instance = self.book[alarm] if alarm in self.book.alarms else None
-        if instance is None:
-            return self.book.acknowledge(alarm, who, at_s)  # raises, and lists the names there are
         state = instance.state
-        return [
-            *transitions,
-            Transition(alarm, "reset", at_s, instance.level, instance.level, state, state, who),
-        ]
+        reset = Transition(alarm, "reset", at_s, instance.level, instance.level, state, state, who)
+        return [*transitions, reset]
+
+    def _level_name(self, alarm: str, level: int) -> str:
+        """A level's name; also of one that the alarm's rule no longer has."""
+        config = self.site.alarms.get(alarm)
+        if config is None:
+            return "fault" if level else "normal"
+        names = ("normal", *(rule.level for rule in config.rule.levels))
+        return names[level] if level < len(names) else f"level {level}"
 
     def _settle(self, at_s: float, mono_ns: int, transitions: Sequence[Transition], *, changed: bool = False) -> None:
         """What follows from a change: equipment alarms, wants, records, the coverage map, state that survives."""
@@ -235,7 +253,10 @@ class Core:
             self._annunciate(at_s, mono_ns, moved)
         for transition in moved:
             self._record_transition(transition, mono_ns)
-        if moved:
+        stirred = self.equipment.take_stirred()
+        if moved or changed or stirred or self._look_again:
+            # Once more at the next step: a point is lost for judgement a moment after it is lost for supervision.
+            self._look_again = bool(moved) or stirred
             self._update_protection(mono_ns)
         self._keep(at_s, mono_ns, moved=bool(moved) or changed)
         self.due_changed()
@@ -267,10 +288,9 @@ class Core:
         if alarm is None:
             self._record(Lane.EVENT, "equipment", body, mono_ns)
             return
-        levels = ("normal", *(rule.level for rule in alarm.rule.levels))
         body |= {
-            "level_name": levels[moved.level],
-            "previous_level_name": levels[moved.previous_level],
+            "level_name": self._level_name(moved.alarm, moved.level),
+            "previous_level_name": self._level_name(moved.alarm, moved.previous_level),
             "hazard": alarm.hazard,
             "zone": alarm.zone,
             "title": dict(alarm.title),
@@ -329,7 +349,9 @@ class Core:
                 "mono_ns": mono_ns,
                 "at_s": at_s,
                 "book": self.book.snapshot(),
+                "levels": {a.name: [rule.level for rule in a.rule.levels] for a in self.site.alarms.values()},
                 "plans": self.responder.snapshot(),
+                "outputs": self.equipment.output_faults(),
             }
             self._keeper.keep("judgement", json.dumps(head).encode() + b"\n" + self.judge.timers())
         if windows_due:
@@ -350,9 +372,20 @@ class Core:
         self.judge.restore_timers(timers, at_s)
         self.book.restore(head["book"])
         self.responder.restore(head["plans"], at_s)
-        self.equipment.restart(at_s, self.book.alarms.values())
+        self.equipment.restart(at_s, self.book.alarms.values(), head["outputs"])
+        for output, faults in head["outputs"].items():
+            if output in self._listeners:
+                self._listeners[output].recall(faults)
         self._judge_due_s = at_s
-        # A rule that changed meanwhile starts fresh: its alarm must not stay where the old rule had left it.
         for alarm in self.site.alarms.values():
-            level = self.judge.level(alarm.index)
-            self._restored += self.book.move(alarm.name, level, at_s, "the rule changed while the agent was down")
+            self._follow_rule(alarm, head["levels"].get(alarm.name, []), at_s)
+
+    def _follow_rule(self, alarm: AlarmConfig, levels_before: list[str], at_s: float) -> None:
+        """Where the rule changed while the agent was down, the alarm goes where the new rule has it: no all-clear."""
+        level, why = self.judge.level(alarm.index), "the rule changed while the agent was down"
+        if levels_before != [rule.level for rule in alarm.rule.levels]:
+            self._restored += self.book.renew(alarm.name, level, at_s, why)
+        else:
+            self._restored += self.book.move(alarm.name, level, at_s, why)
+        if not level:
+            self.responder.forget(alarm.name)

@@ -28,11 +28,11 @@ class Equipment:
         for index, point in enumerate(self._supervised):
             self._points_of[point.device].append(index)
         self._buses: dict[str, str] = dict.fromkeys(site.buses, "")  # line state: why it can't be used
-        self._outputs: dict[str, str] = {}
+        self._outputs: dict[str, dict[str, str]] = {}  # kind of fault -> reason
         self._others: dict[str, str] = {}
         self._awaited: set[str] = set()  # devices that were lost before a restart and have not answered since
         self._reported: dict[str, tuple[str, str]] = {}  # equipment alarm -> (why, parent) as last told
-        self._dirty = True
+        self._dirty = self._stirred = True
 
     @property
     def names(self) -> list[str]:
@@ -45,22 +45,21 @@ class Equipment:
             *OTHERS,
         ]
 
-    def restart(self, now_s: float, alarms: Iterable[Alarm] = ()) -> None:
+    def restart(self, now_s: float, alarms: Iterable[Alarm], outputs: Mapping[str, Mapping[str, str]]) -> None:
         """Judgement time was shifted: every point has its whole stale time again.
 
-        What failed before the restart, by the `alarms` that survived it, fails until it is seen to work.
+        What failed before the restart, by the `alarms` and `outputs` that survived, fails until it is seen to work.
         """
         self._supervision = Supervision(self._supervised, now_s)
-        self._dirty = True
+        self._outputs = {name: dict(faults) for name, faults in outputs.items() if name in self._site.outputs}
+        self._dirty = self._stirred = True
         names = set(self.names)
         for alarm in alarms:
             if alarm.name not in names:
                 continue
             self._reported[alarm.name] = (BEFORE if alarm.level else "", alarm.suppressed_by)
             kind, _, part = alarm.name.partition(".")
-            if alarm.level and kind == "output":
-                self._outputs[part] = BEFORE
-            elif alarm.level and kind == "device":
+            if alarm.level and kind == "device":
                 self._awaited.add(part)
             elif alarm.level and kind == "bus" and any(d.bus == part for d in self._site.devices.values()):
                 self._buses[part] = BEFORE
@@ -72,13 +71,13 @@ class Equipment:
         if samples and Quality(samples[0].quality).usable:
             self._heard(self._supervised[samples[0].point].device)
         if self._supervision.step(at_s, samples, reasons):
-            self._dirty = True
+            self._dirty = self._stirred = True
 
     def _heard(self, device: str) -> None:
         bus = self._site.devices[device].bus
         if device in self._awaited:
             self._awaited.discard(device)
-            self._dirty = True
+            self._dirty = self._stirred = True
         if bus is not None and self._buses[bus] == BEFORE:
             self.bus(bus, "")
 
@@ -87,10 +86,10 @@ class Equipment:
         self._dirty |= self._buses[name] != reason
         self._buses[name] = reason
 
-    def output(self, name: str, reason: str) -> None:
-        """An output fails (with the reason) or works again ("")."""
-        self._outputs[name] = reason
-        self._dirty = True
+    def output(self, name: str, faults: Mapping[str, str]) -> None:
+        """An output's faults by kind; none: it works."""
+        self._outputs[name] = dict(faults)
+        self._dirty = self._stirred = True
 
     def other(self, name: str, reason: str) -> None:
         """A part of the agent fails (with the reason) or works again ("")."""
@@ -107,11 +106,20 @@ class Equipment:
     @property
     def faulty_outputs(self) -> frozenset[str]:
         """Outputs that can't be relied on."""
-        return frozenset(name for name, reason in self._outputs.items() if reason)
+        return frozenset(name for name, faults in self._outputs.items() if faults)
+
+    def output_faults(self) -> dict[str, dict[str, str]]:
+        """Every faulty output's faults by kind, for what survives."""
+        return {name: faults for name, faults in self._outputs.items() if faults}
+
+    def take_stirred(self) -> bool:
+        """Whether any point's or output's fault changed since last asked."""
+        stirred, self._stirred = self._stirred, False
+        return stirred
 
     def output_fault(self, name: str) -> str:
         """Why an output can't be relied on, "" when it can."""
-        return self._outputs.get(name, "")
+        return "; ".join(self._outputs.get(name, {}).values())
 
     def point_fault(self, index: int) -> str:
         """Why a point can't be relied on, "" when it can."""
@@ -161,7 +169,7 @@ class Equipment:
             parent = f"bus.{device.bus}" if device.bus and present[f"bus.{device.bus}"][0] else ""
             present[f"device.{device.name}"] = (self.device_fault(device.name), parent)
         for output in site.outputs:
-            present[f"output.{output}"] = (self._outputs.get(output, ""), "")
+            present[f"output.{output}"] = (self.output_fault(output), "")
         for other in OTHERS:
             present[other] = (self._others.get(other, ""), "")
         return present

@@ -26,7 +26,8 @@ LOST_AFTER = 3  # failed polls in a row
 DEAD_SHARE = 0.04  # of the line's time for all dead units together
 ALL_DEAD_SHARE = 0.25  # where no unit is left to be disturbed but outputs, whose writes go first
 PROBE_S = 30.0  # a dead unit is asked at least so often, times the number of dead units
-POLL_S = 10.0  # longest time a whole poll may take before it is a driver's bug
+SHOW_S = 1.0
+POLL_S = 7.0  # longest time a whole poll may take before it is a driver's bug
 ABSENT_RETRY_S = 0.5  # a missing port costs no line time; it is looked for often
 
 
@@ -42,7 +43,7 @@ class Slot:
     polls: int = 0
     ok: int = 0
     last_ok_mono_ns: int = 0
-    took_s: float = 0.0
+    told_lost_s: float = -math.inf
     recent_s: list[float] = field(default_factory=list)  # starts of the latest polls, for the period that was kept
 
 
@@ -74,8 +75,7 @@ class BusPoller:
         now_s = time.monotonic()
         self.name = name
         self.slots = [Slot(device, now_s) for device in devices]
-        longest_s = max((d.period_s for d in devices), default=0.0)
-        self.progress = Progress(f"bus {name or 'pins'}", POLL_S + longest_s)
+        self.progress = Progress(f"bus {name}", POLL_S + 4 * SHOW_S)
         self._bus, self._core = bus, core
         self._line_fault = ""
 
@@ -84,8 +84,11 @@ class BusPoller:
         async with AsyncExitStack() as stack:
             while self.slots:
                 slot = min(self.slots, key=lambda s: s.due_mono_s)
-                await asyncio.sleep(max(0.0, slot.due_mono_s - time.monotonic()))
-                await self._poll(slot, stack)
+                wait_s = slot.due_mono_s - time.monotonic()
+                if wait_s > 0:  # however long until somebody's turn, the schedule itself shows that it runs
+                    await asyncio.sleep(min(wait_s, SHOW_S))
+                else:
+                    await self._poll(slot, stack)
                 self.progress.made()
 
     async def _poll(self, slot: Slot, stack: AsyncExitStack) -> None:
@@ -104,11 +107,10 @@ class BusPoller:
         self._line("")
         self._core.ingest(device.name, readings, _arrival_mono_ns(readings))
         slot.ok += 1
-        slot.took_s = time.monotonic() - started_s
         slot.last_ok_mono_ns = time.monotonic_ns()
         if slot.failures >= LOST_AFTER:
             log.warning("device %s answers again after %d failed polls", device.name, slot.failures)
-        slot.failures, slot.fault = 0, ""
+        slot.failures, slot.fault, slot.told_lost_s = 0, "", -math.inf
         self._again(slot, device.period_s)
 
     def _failed(self, slot: Slot, error: DriverError, started_s: float) -> None:
@@ -119,7 +121,8 @@ class BusPoller:
             log.warning("device %s is lost: %s", device.name, error.reason)
         absent = isinstance(error, NotPresent)
         self._line(error.reason if absent else "")
-        if absent or slot.failures >= LOST_AFTER:
+        if (absent or slot.failures >= LOST_AFTER) and started_s - slot.told_lost_s >= device.period_s:
+            slot.told_lost_s = started_s
             self._core.lost(device.name, error.reason, time.monotonic_ns())
         if absent:
             self._again(slot, min(device.period_s, ABSENT_RETRY_S))

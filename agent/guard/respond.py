@@ -6,10 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agent.site.model import Action, AlarmConfig, Message, Pattern, Site
+from agent.site.model import Action, AlarmConfig, Message, OutputConfig, Pattern, Site
 from rules.alarm import AlarmBook
 
 ALL_CLEAR_S = 300.0  # an all-clear that could not be given within this time is no longer news
+STAND_IN_PATTERN = "attention"  # what a switch does in place of a voice
+
+Slots = Mapping[str, Mapping[str, str]]  # language -> slot -> text
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Want:
     message: Message | None = None
     repeat: int = 1
     every_s: float | None = None
-    slots: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)  # language -> slot -> text
+    slots: Slots = field(default_factory=dict, hash=False)
     stands_in_for: str = ""  # output that failed and that this one replaces
 
     @property
@@ -35,36 +38,42 @@ class Want:
 
 
 @dataclass(slots=True)
+class _Heard:
+    """An alarm that is annunciated now: its level, which occurrence, since when, and whether it came down to it."""
+
+    level: int
+    occurrence: int
+    began_s: float
+    falling: bool = False  # nothing new is sounded then: only states follow the level down
+
+
+@dataclass(slots=True)
 class _Held:
-    """An action that outlives its level: until reset, or for a time."""
+    """An action that outlives its level: until reset (no end), or for a time."""
 
     want: Want
-    until_s: float | None  # None: until the alarm is reset
+    began_s: float
+    until_s: float | None
 
 
 class Responder:
-    """Turns annunciated levels into wants, one per output. The highest level wins an output, then the site's order.
+    """Turns annunciated levels into wants, one per output. The highest level wins an output, of equals the newest.
 
     What is sounded warns of a rise; on the way down only states (a barrier, a lamp) follow the level, and the all-clear
-    tells people of the end.
+    tells people of the end, however quiet that end was.
     """
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._ranks = {level: rank for rank, level in enumerate(site.levels, start=1)}
-        self._heard: dict[str, tuple[int, int]] = {}  # alarm -> (level index, occurrence) that is annunciated
-        self._falling: set[str] = set()  # alarms that came down to their level: nothing new is sounded for them
-        self._began_s: dict[str, float] = {}
-        self._slots: dict[str, Mapping[str, Mapping[str, str]]] = {}
+        self._heard: dict[str, _Heard] = {}
+        self._told: dict[str, int] = {}  # alarm -> occurrence that people have heard of and not of its end
+        self._slots: dict[str, Slots] = {}
         self._held: dict[tuple[str, str], _Held] = {}  # (alarm, output)
         self._clear: dict[tuple[str, str], _Held] = {}
 
     def respond(
-        self,
-        book: AlarmBook,
-        slots: Mapping[str, Mapping[str, Mapping[str, str]]],
-        faulty: Collection[str],
-        at_s: float,
+        self, book: AlarmBook, slots: Mapping[str, Slots], faulty: Collection[str], at_s: float
     ) -> dict[str, Want | None]:
         """The want of every output. `slots`: texts for alarms that have just moved; `faulty` outputs get stand-ins."""
         self._slots.update(slots)
@@ -73,17 +82,22 @@ class Responder:
         self._held = {k: h for k, h in self._held.items() if h.until_s is None or at_s < h.until_s}
         self._clear = {k: h for k, h in self._clear.items() if h.until_s is not None and at_s < h.until_s}
         wants: dict[str, Want | None] = dict.fromkeys(self._site.outputs)
-        for want_of in (self._current(), self._keyed(self._held), self._keyed(self._clear)):
-            for output, want in want_of:
-                present = wants[output]
-                if present is None or want.rank > present.rank:
-                    wants[output] = want
+        begun: dict[str, float] = {}
+        for output, want, began_s in (*self._current(), *self._holding(book), *self._clearing()):
+            present = wants[output]
+            if present is None or (want.rank, began_s) > (present.rank, begun[output]):
+                wants[output], begun[output] = want, began_s
         self._stand_in(wants, faulty)
         return wants
 
     def reset(self, alarm: str) -> None:
-        """An operator reset the alarm: what was held until reset is let go."""
-        self._held = {k: h for k, h in self._held.items() if not (k[0] == alarm and h.until_s is None)}
+        """An operator reset the alarm: what it held is let go."""
+        self._held = {key: held for key, held in self._held.items() if key[0] != alarm}
+
+    def forget(self, alarm: str) -> None:
+        """The alarm is not what it was, its rule having changed: its end is no all-clear."""
+        self._heard.pop(alarm, None)
+        self._told.pop(alarm, None)
 
     @property
     def deadline(self) -> float | None:
@@ -91,82 +105,89 @@ class Responder:
         ends = [h.until_s for held in (self._held, self._clear) for h in held.values() if h.until_s is not None]
         return min(ends, default=None)
 
+    # --- what survives --------------------------------------------------------------------------------------------
+
     def snapshot(self) -> dict[str, Any]:
-        """What must survive a restart, as JSON: what was heard, and what is held until reset."""
+        """What must survive a restart, as JSON: what was heard, what is held, and all-clears that are being given."""
         return {
-            "heard": {alarm: list(level) for alarm, level in self._heard.items()},
-            "falling": sorted(self._falling),
-            "held": [
-                [alarm, output, held.want.level] for (alarm, output), held in self._held.items() if not held.until_s
-            ],
+            "heard": {name: [self._level(name, h.level), h.occurrence, h.falling] for name, h in self._heard.items()},
+            "told": self._told,
+            "held": [_saved(*key, held) for key, held in self._held.items()],
+            "clear": [_saved(*key, held) for key, held in self._clear.items()],
             "slots": {alarm: {lang: dict(s) for lang, s in slots.items()} for alarm, slots in self._slots.items()},
         }
 
     def restore(self, saved: Mapping[str, Any], at_s: float) -> None:
         """Take back a snapshot; alarms, outputs and levels that the site no longer has are left out."""
-        self._slots = {alarm: slots for alarm, slots in saved["slots"].items() if alarm in self._site.alarms}
-        for name, (level, occurrence) in saved["heard"].items():
-            if name in self._site.alarms:
-                self._heard[name] = (level, occurrence)
-                self._began_s[name] = at_s
-        self._falling = {name for name in saved["falling"] if name in self._heard}
-        for name, output, level in saved["held"]:
-            alarm = self._site.alarms.get(name)
-            if alarm is None or output not in self._site.outputs:
-                continue
-            for action in self._actions(alarm, level):
-                if action.output == output and action.until == "reset":
-                    want = self._want(alarm, level, 0, action)
-                    self._held[name, output] = _Held(want, None)
+        alarms = self._site.alarms
+        self._slots = {alarm: slots for alarm, slots in saved["slots"].items() if alarm in alarms}
+        self._told = {alarm: occurrence for alarm, occurrence in saved["told"].items() if alarm in alarms}
+        for name, (level, occurrence, falling) in saved["heard"].items():
+            names = [rule.level for rule in alarms[name].rule.levels] if name in alarms else []
+            if level in names:
+                self._heard[name] = _Heard(names.index(level) + 1, occurrence, at_s, falling)
+        for key, target in (("held", self._held), ("clear", self._clear)):
+            for name, output, level, occurrence, until_s in saved[key]:
+                alarm = alarms.get(name)
+                if alarm is None or output not in self._site.outputs or (level and level not in self._ranks):
+                    continue
+                for action in self._actions(alarm, level) if level else self._all_clear(alarm):
+                    if action.output == output and (key == "clear" or action.until != "clear"):
+                        target[name, output] = _Held(self._want(alarm, level, occurrence, action), at_s, until_s)
 
     # --- within ---------------------------------------------------------------------------------------------------
 
     def _follow(self, alarm: AlarmConfig, book: AlarmBook, at_s: float) -> None:
         """Note what became newly heard or over; hold what outlives its level; start the all-clear."""
-        instance = book[alarm.name]
+        instance, name = book[alarm.name], alarm.name
         level = 0 if alarm.shadow else instance.annunciated_level
-        before = self._heard.get(alarm.name)
-        now = (level, instance.activations) if level else None
-        if now == before:
-            return
-        if now is None:
-            del self._heard[alarm.name]
-            self._falling.discard(alarm.name)
-            if instance.level == 0:  # over, not merely withheld
+        before = self._heard.get(name)
+        if not level:
+            self._heard.pop(name, None)
+            if instance.level == 0 and self._told.pop(name, None) is not None:
                 self._begin_all_clear(alarm, instance.activations, at_s)
             return
-        self._heard[alarm.name] = now
-        fell = before is not None and before[1] == now[1] and level < before[0]
-        (self._falling.add if fell else self._falling.discard)(alarm.name)
-        self._began_s[alarm.name] = at_s
-        self._clear = {k: h for k, h in self._clear.items() if k[0] != alarm.name}
-        name = alarm.rule.levels[level - 1].level
-        for action in self._actions(alarm, name):
-            if action.until != "clear" and not (fell and action.state is None):
+        if before is not None and (before.level, before.occurrence) == (level, instance.activations):
+            return
+        falling = before is not None and before.occurrence == instance.activations and level < before.level
+        self._heard[name] = _Heard(level, instance.activations, at_s, falling)
+        self._told[name] = instance.activations
+        self._clear = {k: h for k, h in self._clear.items() if k[0] != name}
+        level_name = alarm.rule.levels[level - 1].level
+        for action in self._actions(alarm, level_name):
+            if action.until != "clear" and not (falling and action.state is None):
                 until_s = None if action.until == "reset" else at_s + action.until
-                self._held[alarm.name, action.output] = _Held(
-                    self._want(alarm, name, instance.activations, action), until_s
-                )
+                want = self._want(alarm, level_name, instance.activations, action)
+                self._held[name, action.output] = _Held(want, at_s, until_s)
 
     def _begin_all_clear(self, alarm: AlarmConfig, occurrence: int, at_s: float) -> None:
-        if alarm.plan is None:
-            return
-        for action in self._site.plans[alarm.plan].all_clear:
+        for action in self._all_clear(alarm):
             until_s = at_s + (ALL_CLEAR_S if isinstance(action.until, str) else action.until)
-            self._clear[alarm.name, action.output] = _Held(self._want(alarm, "", occurrence, action), until_s)
+            self._clear[alarm.name, action.output] = _Held(self._want(alarm, "", occurrence, action), at_s, until_s)
 
-    def _current(self) -> Iterable[tuple[str, Want]]:
-        for name, (level, occurrence) in self._heard.items():
+    def _current(self) -> Iterable[tuple[str, Want, float]]:
+        for name, heard in self._heard.items():
             alarm = self._site.alarms[name]
-            level_name = alarm.rule.levels[level - 1].level
-            for action in self._actions(alarm, level_name):
+            level = self._level(name, heard.level)
+            for action in self._actions(alarm, level):
                 sounds = action.state is None
-                if action.until == "clear" and not (sounds and name in self._falling):
-                    yield action.output, self._want(alarm, level_name, occurrence, action)
+                if action.until == "clear" and not (sounds and heard.falling):
+                    yield action.output, self._want(alarm, level, heard.occurrence, action), heard.began_s
 
-    @staticmethod
-    def _keyed(held: Mapping[tuple[str, str], _Held]) -> Iterable[tuple[str, Want]]:
-        return ((output, entry.want) for (_, output), entry in held.items())
+    def _holding(self, book: AlarmBook) -> Iterable[tuple[str, Want, float]]:
+        for (alarm, output), held in self._held.items():
+            # Silencing or shelving an alarm silences what it holds; a barrier it closed stays closed.
+            if held.want.state is not None or not book[alarm].withheld:
+                yield output, held.want, held.began_s
+
+    def _clearing(self) -> Iterable[tuple[str, Want, float]]:
+        return ((output, held.want, held.began_s) for (_, output), held in self._clear.items())
+
+    def _level(self, alarm: str, level: int) -> str:
+        return self._site.alarms[alarm].rule.levels[level - 1].level
+
+    def _all_clear(self, alarm: AlarmConfig) -> tuple[Action, ...]:
+        return self._site.plans[alarm.plan].all_clear if alarm.plan is not None else ()
 
     def _actions(self, alarm: AlarmConfig, level: str) -> tuple[Action, ...]:
         """The plan's actions for a level; a level without any does as the next lower one that has some."""
@@ -194,13 +215,34 @@ class Responder:
         )
 
     def _stand_in(self, wants: dict[str, Want | None], faulty: Collection[str]) -> None:
-        """Where an output fails while wanted, its alternate does the like, unless it has as urgent a task itself."""
-        for name in faulty:
-            want, alternate = wants.get(name), self._site.outputs[name].alternate
-            if want is None or alternate is None or not self._site.outputs[name].audible:
+        """Where an output fails while wanted, the first working output down its alternates does the like.
+
+        An alternate with as urgent a task of its own keeps that, and adds the tone where it is a voice.
+        """
+        outputs = self._site.outputs
+        for name, config in outputs.items():
+            want = wants[name]
+            if name not in faulty or want is None or want.state is not None or want.stands_in_for:
+                continue
+            passed, alternate = {name}, config.alternate
+            while alternate is not None and alternate in faulty and alternate not in passed:
+                passed.add(alternate)
+                alternate = outputs[alternate].alternate
+            if alternate is None or alternate in passed:
                 continue
             present = wants[alternate]
             if present is None or want.rank > present.rank:
-                wants[alternate] = replace(want, stands_in_for=name)
+                wants[alternate] = self._shaped(want, outputs[alternate], name)
             elif not present.stands_in_for:
                 wants[alternate] = replace(present, stands_in_for=name)
+
+    def _shaped(self, want: Want, alternate: OutputConfig, stands_in_for: str) -> Want:
+        """The want as another kind of output can do it: a switch has no words."""
+        if alternate.speaks:
+            return replace(want, stands_in_for=stands_in_for)
+        pattern = want.pattern or self._site.patterns[STAND_IN_PATTERN]
+        return replace(want, pattern=pattern, message=None, stands_in_for=stands_in_for)
+
+
+def _saved(alarm: str, output: str, held: _Held) -> list[Any]:
+    return [alarm, output, held.want.level, held.want.occurrence, held.until_s]

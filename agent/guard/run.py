@@ -23,12 +23,13 @@ from agent.guard.speak import texts_to_prepare
 from agent.guard.supervise import Backoff, Progress
 from agent.guard.watchdog import notify, watch
 from agent.records import Record
+from agent.site.model import DeviceConfig
 from drivers.modbus import open_line
 
 log = logging.getLogger("tocsin.guard")
 
 JIT_AFTER_S = 2.0  # the first polls come before any compile
-CLOCK_LOOK_S = 5.0
+LOOK_S = 5.0
 TICK_LONGEST_S = 1.0
 CLOSE_S = 5.0
 CONTROL_RETRY_S = 30.0
@@ -39,7 +40,17 @@ async def run(guard: Guard, *, with_link: bool, jit: bool = True) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    site, core = guard.site, guard.core
+    try:
+        await _guard(guard, stop, with_link=with_link, jit=jit)
+        guard.core.event("stop", {"reason": "asked to"}, time.monotonic_ns())
+    finally:
+        # Also after a bug in the core: what it still knew is written before the process ends.
+        guard.builder.close()
+        guard.journal.close(CLOSE_S)
+
+
+async def _guard(guard: Guard, stop: asyncio.Event, *, with_link: bool, jit: bool) -> None:
+    loop, site, core = asyncio.get_running_loop(), guard.site, guard.core
     guard.speech.report = lambda reason: core.other_fault("speech", reason, time.monotonic_ns())
     guard.journal.on_fault = lambda *told: _soon(loop, partial(_journal_fault, guard, *told))
     guard.journal.catalogue(list(site.points))
@@ -57,7 +68,7 @@ async def run(guard: Guard, *, with_link: bool, jit: bool = True) -> None:
                 *(poller.run() for poller in guard.pollers),
                 *(annunciator.run() for annunciator in guard.annunciators.values()),
                 _tick(guard, steps),
-                _look_at_clock(guard),
+                _look_around(guard),
                 *([_compile(guard)] if jit else []),
                 _serve(guard, control),
                 watch(parts),
@@ -74,9 +85,6 @@ async def run(guard: Guard, *, with_link: bool, jit: bool = True) -> None:
             for task in tasks:
                 task.cancel()
     await guard.speech.close()
-    core.event("stop", {"reason": "asked to"}, time.monotonic_ns())
-    guard.builder.close()
-    guard.journal.close(CLOSE_S)
 
 
 def _follow(guard: Guard, control: Control, record: Record) -> None:
@@ -90,10 +98,11 @@ def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
 
 
 def _make_pollers(guard: Guard) -> None:
-    by_bus: dict[str, list[Any]] = {}
+    """One for each bus; a device without a bus has one of its own, so that no other waits for it."""
+    shared: dict[str, list[DeviceConfig]] = {}
     for device in guard.site.devices.values():
-        by_bus.setdefault(device.bus or "", []).append(device)
-    guard.pollers += [BusPoller(bus, guard.lines.get(bus), devices, guard.core) for bus, devices in by_bus.items()]
+        shared.setdefault(device.bus or f"{device.name} (no bus)", []).append(device)
+    guard.pollers += [BusPoller(name, guard.lines.get(name), group, guard.core) for name, group in shared.items()]
 
 
 def _started(guard: Guard) -> None:
@@ -128,13 +137,15 @@ async def _tick(guard: Guard, progress: Progress) -> None:
         progress.made()
 
 
-async def _look_at_clock(guard: Guard) -> None:
+async def _look_around(guard: Guard) -> None:
+    """Look now and then at what tells nothing by itself: the wall clock, and whether the journal still lives."""
     while True:
+        _look_at_journal(guard, time.monotonic_ns())
         if guard.clock.look():
             mono_ns = time.monotonic_ns()
             guard.journal.anchor(guard.clock.stamp(mono_ns))
             guard.core.event("clock", {"clock": "trusted"}, mono_ns)
-        await asyncio.sleep(CLOCK_LOOK_S)
+        await asyncio.sleep(LOOK_S)
 
 
 async def _compile(guard: Guard) -> None:
@@ -202,8 +213,15 @@ async def _link_child(guard: Guard) -> None:
 
 def _journal_fault(guard: Guard, kind: str, details: dict[str, Any]) -> None:
     mono_ns = time.monotonic_ns()
-    if kind == "JOURNAL_DIED":
-        guard.journal.start()  # what waits in memory is kept
     guard.core.event("store", {"event": kind, **details}, mono_ns)
-    bad = [f"{name}: {entry.state}" for name, entry in guard.journal.status().files.items() if entry.state != "ok"]
+    _look_at_journal(guard, mono_ns)
+
+
+def _look_at_journal(guard: Guard, mono_ns: int) -> None:
+    """Tell what of the journal can't be relied on; a thread that died is started again, with all it had in memory."""
+    told = guard.journal.status()
+    bad = [f"{name}: {entry.state}" for name, entry in told.files.items() if entry.state != "ok"]
+    if told.state == "stopped":
+        bad = ["its thread died"]
+        guard.journal.start()
     guard.core.other_fault("store", "; ".join(bad), mono_ns)

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from agent.guard.annunciate import LIMITED, UNPROVEN, WRITE, Annunciator, Report
@@ -23,6 +24,8 @@ from drivers.limits import LimitReached
 
 RENDER_WITHIN_S = 3.0  # an alarm waits no longer for words with its measured value
 PLAY_SLACK_S = 30.0  # beyond an output's own longest time
+TONE_S = 2.9  # of one attention tone and the pause after it
+MOST_TONES = 40
 LOOK_S = 10.0  # how often the task shows that it lives
 WORDS = "words"  # kind of fault: no voice, only the tone
 
@@ -59,6 +62,22 @@ class VoiceAnnunciator(Annunciator):
     ) -> None:
         super().__init__(config, report, 10 * LOOK_S)
         self._connect, self._speech, self._site = connect, speech, site
+        self._finish_play = False  # what is being played ends first, then the new want begins
+
+    def want(self, want: Want | None, mono_ns: int) -> None:
+        """As of every output, but what is being said is not begun again because another output failed or healed.
+
+        Nor is it cut short for another alarm that is no more urgent: both are heard, one after the other.
+        """
+        before = self._want
+        if want is not None and before is not None and self.state.on:
+            if replace(want, stands_in_for="") == replace(before, stands_in_for=""):
+                self._want = want
+                return
+            self._finish_play = want.alarm != before.alarm and want.rank == before.rank
+        else:
+            self._finish_play = False
+        super().want(want, mono_ns)
 
     def observe(self, value: float, mono_ns: int) -> None:
         """A usable reading of the microphone or current that is this loudspeaker's evidence."""
@@ -75,11 +94,14 @@ class VoiceAnnunciator(Annunciator):
         async with self._connected(self._connect) as voice:
             while True:
                 self._stirred.clear()
-                announcing = asyncio.create_task(
-                    self._announce(voice, self._want), name=f"{self.config.name} announces"
-                )
+                self._finish_play = False
+                want = self._want
+                announcing = asyncio.create_task(self._announce(voice, want), name=f"{self.config.name} announces")
                 try:
                     await self._until_stirred(announcing)
+                    while self._finish_play and self.state.on and not announcing.done():
+                        await asyncio.wait([announcing], timeout=0.1)
+                        self.progress.made()
                 finally:
                     announcing.cancel()
                     await asyncio.wait([announcing])
@@ -101,13 +123,14 @@ class VoiceAnnunciator(Annunciator):
         if want is None:
             return
         backoff, done = Backoff(0.5, 10.0), 0
-        while done < want.repeat:
+        while done < want.repeat and not self._finish_play:
             began_s = time.monotonic()
             try:
                 recording = await self._recording(want)
                 await self._play(voice, recording)
             except LimitReached as error:
                 self._fail(LIMITED, error.reason)
+                done += error.limit == "max_on"  # it was heard, as far as its limit lets it
                 await asyncio.sleep(max(0.5, error.again_s or 0.5))
                 continue
             except (DriverError, SpeechError) as error:
@@ -147,18 +170,20 @@ class VoiceAnnunciator(Annunciator):
     async def _recording(self, want: Want) -> Path:
         """Tone and words as one recording; if they can't be joined, the tone. Raises SpeechError without a tone."""
         tone = await self._speech.tone()
-        parts = [tone]
-        if want.stands_in_for or want.message is None:
-            # In a siren's place the tone lasts as long as the siren's pattern, so that it wakes people.
-            seconds = want.pattern.total_s if want.pattern else 10.0
-            parts *= max(2, min(round(seconds / 2), 60))
         words = await self._words(want) if want.message is not None else []
+        parts = [tone] * self._tones(want, len(words)) if want.stands_in_for or want.message is None else [tone]
         volume = want.message.volume if want.message is not None else 1.0
         try:
             return await self._speech.join([*parts, *words], volume)
         except SpeechError as error:
             self._fail(WORDS, str(error))
             return tone
+
+    def _tones(self, want: Want, languages: int) -> int:
+        """How often the tone sounds in a siren's place: as long as its pattern, but words must fit before `max_on`."""
+        room_s = self.config.limits.max_on_s / 2 if languages else self.config.limits.max_on_s - TONE_S
+        seconds = min(want.pattern.total_s if want.pattern else 10.0, room_s)
+        return max(2, min(int(seconds / TONE_S), MOST_TONES))
 
     async def _words(self, want: Want) -> list[Path]:
         message, words, missing = want.message, [], []

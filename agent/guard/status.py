@@ -80,7 +80,7 @@ def buses(pollers: Iterable[BusPoller], lines: Mapping[str, Any]) -> dict[str, A
         health = getattr(lines.get(poller.name), "health", None)
         if health is not None:
             entry |= {"open": health.is_open, "reason": health.reason, "units": _units(health)}
-        result[poller.name or "pins"] = entry
+        result[poller.name] = entry
     return result
 
 

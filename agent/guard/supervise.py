@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import TypeVar
 
 from drivers.api import DriverError
@@ -47,10 +48,12 @@ class Backoff:
         """The next failure waits `first_s` again."""
         self._next_s = self._first_s
 
-    async def wait(self) -> None:
-        """Sleep for the present wait and double it."""
+    async def wait(self, stirred: asyncio.Event | None = None) -> None:
+        """Sleep for the present wait, or until stirred, and double it."""
         wait_s, self._next_s = self._next_s, min(self._next_s * 2, self._longest_s)
-        await asyncio.sleep(wait_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await (stirred or asyncio.Event()).wait()
 
 
 class Progress:

@@ -343,9 +343,9 @@ def test_unchanged_rules_keep_their_state_in_a_reload():
     changed = AlarmRule("gone", (LevelRule("red", "a.x > 2 mm"),))
     new = Judge(build_ruleset([other, X], [keep, changed]), 66.0)
     new.restore(old.snapshot(), 66.0)
-    assert (new.level(0), new.level(1)) == (1, 0)
+    assert (new.level(0), new.level(1)) == (1, 1), "what sounds goes on, though its rule changed"
     verdict = new.step(66.0, [Sample(1, 60.0, GOOD)])
-    assert verdict.changes == [(1, 0, 1)]
+    assert verdict.changes == ()
     assert new.explain(0)[0]["truth"] == "true"  # the window is still full
 
 
@@ -370,3 +370,18 @@ def test_damaged_snapshots_raise_and_leave_the_judge_fresh(data):
         with pytest.raises(SnapshotError):
             fresh.restore_timers(bytes(bad), 40.0)
         assert state_of(fresh) == untouched
+
+
+def test_a_changed_rule_keeps_what_is_active_until_it_clears_it_and_latches_stay():
+    old = Judge(
+        build_ruleset([X], [AlarmRule("a", (LevelRule("yellow", "a.x > 10 mm"), LevelRule("red", "a.x > 50 mm")))]), 0.0
+    )
+    old.step(1.0, x(60))
+    assert old.level(0) == 2
+    moved = AlarmRule("a", (LevelRule("red", "a.x > 80 mm"),), latch=True)
+    new = Judge(build_ruleset([X], [moved]), 2.0)
+    new.restore_timers(old.timers(), 2.0)
+    assert new.level(0) == 1, "red, though it is the first level now"
+    assert new.step(3.0, x(60)).changes == ()
+    assert new.level(0) == 1, "latched"
+    assert new.reset(0, 4.0).changes == [(0, 1, 0)]

@@ -30,6 +30,7 @@ async def serving(path: Path) -> AsyncIterator[Control]:
         path,
         {"status": lambda _: {"up": True}, "need": lambda request: text_of(request, "name")},
         {"ack": lambda request, who: [who, text_of(request, "alarm")], "silence": _refuse},
+        {"link": lambda _request, who: who},
     )
     task = asyncio.create_task(control.run())
     while not path.exists():
@@ -75,7 +76,7 @@ def test_questions_and_acts_are_answered_in_turn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (b'{"do": "explode"}', "known are: ack, follow, need, silence, status"),
+        (b'{"do": "explode"}', "known are: ack, follow, link, need, silence, status"),
         (b'{"do": "need"}', "'name' must be a text"),
         (b"[1, 2]", "not a JSON object"),
         (b"{nonsense", "not one JSON object"),
@@ -127,6 +128,23 @@ def test_followers_get_every_record_and_a_sleeping_one_is_dropped(tmp_path: Path
                 control.publish(Record(Lane.ALARM, "alarm", STAMP, {"n": number}))
             assert not control._followers
             writer.close()
+
+    asyncio.run(play())
+
+
+def test_followers_that_hang_up_in_a_quiet_time_leave_room_for_others(tmp_path: Path) -> None:
+    async def play() -> None:
+        path = tmp_path / "s"
+        async with serving(path) as control:
+            for _ in range(3 * MOST_CONNECTIONS):
+                reader, writer = await asyncio.open_unix_connection(path)
+                writer.write(b'{"do": "follow"}\n')
+                assert json.loads(await reader.readline())["ok"]
+                writer.close()
+                await writer.wait_closed()
+                await asyncio.sleep(0.01)
+            assert (await say(path, b'{"do": "status"}\n'))[0]["ok"]
+            assert not control._followers
 
     asyncio.run(play())
 

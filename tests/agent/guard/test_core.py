@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -47,6 +48,7 @@ class Heard:
     wants: list[Want | None] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     forgiven: int = 0
+    recalled: dict[str, str] = field(default_factory=dict)
 
     def want(self, want: Want | None, mono_ns: int) -> None:
         if not self.wants or self.wants[-1] != want:
@@ -57,6 +59,9 @@ class Heard:
 
     def forgive(self) -> None:
         self.forgiven += 1
+
+    def recall(self, faults: Mapping[str, str]) -> None:
+        self.recalled = dict(faults)
 
 
 class Town:
@@ -192,11 +197,11 @@ def test_a_dead_bus_is_one_alarm_that_covers_its_devices(town: Town) -> None:
 
 def test_a_failing_siren_hands_its_task_to_the_alternate(town: Town) -> None:
     town.hold(450, 1.0)
-    town.core.output_event("siren", "fault", {"reason": "not confirmed"}, town.now_ns)
+    town.core.output_event("siren", "fault", {"faults": {"unproven": "not confirmed"}}, town.now_ns)
     assert town.wanted("horn").stands_in_for == "siren"  # type: ignore[union-attr]
     assert town.core.book["output.siren"].level == 1
     assert town.coverage()["status"] in {"degraded", "blind"}
-    town.core.output_event("siren", "mended", {}, town.now_ns)
+    town.core.output_event("siren", "mended", {"faults": {}}, town.now_ns)
     assert town.wanted("horn") is None
 
 
