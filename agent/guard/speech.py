@@ -18,11 +18,16 @@ import string
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from agent.guard.sound import TONES, SoundError, Tone, check, joined, piped, silent, tone, write
 
 log = logging.getLogger("tocsin.speech")
+T = TypeVar("T")
+
+ALARM_THREADS = 8
 
 # espeak-ng 1.51 (Debian 12) with voice "cmn" reads most Chinese characters as English, "hao two" (its issue 1236). The
 # pinyin voices don't, and `spoken` spells Latin letters so that they are not read as pinyin.
@@ -139,6 +144,11 @@ class Speech:
         self._ready: dict[tuple[str, str], Path] = {}  # rendered ahead; no quota removes these
         self._tones: dict[Tone, Path] = {}
         self._preparing: asyncio.Task[None] | None = None
+        # A card that hangs keeps the threads that wait for it: what is made ahead has one of its own to lose.
+        self._threads = {
+            True: ThreadPoolExecutor(1, "speech-ahead"),
+            False: ThreadPoolExecutor(ALARM_THREADS, "speech-alarm"),
+        }
 
     def ready(self, text: str, language: str) -> Path | None:
         """The rendered text if there is one. Touches no disk and never waits."""
@@ -152,9 +162,11 @@ class Speech:
         self._preparing = asyncio.create_task(self._prepare(wishes), name="speech ahead of need")
 
     async def close(self) -> None:
-        """Stop rendering ahead."""
+        """Stop rendering; threads that a hung card keeps are left to it."""
         if preparing := self._stop_preparing():
             await asyncio.wait([preparing])
+        for threads in self._threads.values():
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def render(self, text: str, language: str) -> Path:
         """A WAV file of the text, from the cache or made now. Raises SpeechError; takes at most about `RENDER_S`."""
@@ -180,7 +192,7 @@ class Speech:
 
         try:
             return await self._in_thread(make)
-        except (OSError, SoundError) as error:
+        except (OSError, SoundError, SpeechError) as error:
             # Whichever it was, it is looked for, and made, anew.
             self._ready = {wish: path for wish, path in self._ready.items() if path not in paths}
             self._tones = {name: path for name, path in self._tones.items() if path not in paths}
@@ -221,9 +233,8 @@ class Speech:
                 words = spoken(text, language)
                 key = hashlib.sha256(repr((self._engine, voice, self._rate, words)).encode()).hexdigest()
                 label = f"{key[:32]}.wav"
-                path = await asyncio.to_thread(self._found, label) or await self._speak(
-                    words, voice, label, ahead=ahead
-                )
+                path = await self._in_thread(lambda: self._found(label, ahead=ahead), ahead=ahead)
+                path = path or await self._speak(words, voice, label, ahead=ahead)
         except TimeoutError as error:
             raise SpeechError(f"{self._program} took longer than {RENDER_S:g} s for {text[:40]!r}") from error
         return path
@@ -253,7 +264,7 @@ class Speech:
             return self._stored(label, lambda: samples, ahead=ahead)
 
         try:
-            return await asyncio.to_thread(take)
+            return await self._in_thread(take, ahead=ahead)
         except SoundError as error:
             raise SpeechError(f"{self._program} made no speech of {words[:40]!r}: {error}") from error
 
@@ -270,7 +281,8 @@ class Speech:
             said, complaint = await child.communicate(text.encode())
         finally:
             if child.returncode is None:
-                os.killpg(child.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it ended in this very moment
+                    os.killpg(child.pid, signal.SIGKILL)
                 await child.wait()
         if child.returncode in {126, 127}:  # nice(1): the program is not there or can't be run
             raise SpeechError(f"{self._program} is not there: install it (Debian: apt-get install espeak-ng)")
@@ -281,15 +293,16 @@ class Speech:
 
     # -- keeping, in threads: the card may stall -------------------------------------------------------------------
 
-    async def _in_thread(self, work: Callable[[], Path]) -> Path:
+    async def _in_thread(self, work: Callable[[], T], *, ahead: bool = False) -> T:
         try:
             async with asyncio.timeout(RENDER_S):
-                return await asyncio.to_thread(work)
+                return await asyncio.get_running_loop().run_in_executor(self._threads[ahead], work)
         except TimeoutError as error:
             raise SpeechError(f"files took longer than {RENDER_S:g} s") from error
 
-    def _found(self, label: str) -> Path | None:
-        for directory in (self._memory, self._card):
+    def _found(self, label: str, *, ahead: bool) -> Path | None:
+        """A sound that is there and whole. In an alarm only memory is searched: the card may not answer."""
+        for directory in (self._memory, self._card) if ahead else (self._memory,):
             path = directory / label
             try:
                 if path.stat().st_uid != os.getuid():
@@ -306,7 +319,7 @@ class Speech:
         return None
 
     def _stored(self, label: str, make: Callable[[], bytes], *, ahead: bool) -> Path:
-        if found := self._found(label):
+        if found := self._found(label, ahead=ahead):
             return found
         samples, reasons = make(), []
         for directory in (self._card, self._memory) if ahead else (self._memory, self._card):

@@ -136,6 +136,10 @@ def _check_alternate(
         message = f"got {shown(output.alternate)}, expected another output: {listed(others)}"
         document.error(path, message, nearest(output.alternate, others))
         return
+    if outputs[output.alternate].states:
+        message = f"got {shown(output.alternate)}, which is moved rather than heard, expected a siren or a loudspeaker"
+        document.error(path, message)
+        return
     way, at = [output.name], output.alternate
     while at in outputs and at not in way:
         way.append(at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path as File
 from types import MappingProxyType
@@ -106,12 +106,20 @@ class _Plans:
                 continue
             made = (self._action((*path, "level", level, n), action) for n, action in enumerate(actions))
             levels[level] = tuple(action for action in made if action is not None)
+            self._check_once((*path, "level", level), levels[level])
         used = [self._outputs[action.output] for actions in levels.values() for action in actions]
         all_clear: list[Action] = []
         for number, action in enumerate(table.all_clear):
             all_clear += self._all_clear((*path, "all_clear", number), action, used)
         ordered = {level: levels[level] for level in self._levels if level in levels}
         return Plan(name, MappingProxyType(ordered), tuple(all_clear))
+
+    def _check_once(self, path: Path, actions: Sequence[Action]) -> None:
+        """An output does one thing at a time: a second action for it would never be done."""
+        for number, action in enumerate(actions):
+            if any(earlier.output == action.output for earlier in actions[:number]):
+                message = f"got a second action for {shown(action.output)} at this level, expected one for each output"
+                self._document.error((*path, number), message)
 
     def _all_clear(self, path: Path, table: ActionTable, used: Iterable[OutputConfig]) -> list[Action]:
         """An all-clear without an output goes to every output of the plan that can do it."""

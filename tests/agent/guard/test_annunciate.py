@@ -189,3 +189,27 @@ def test_the_gate_keeps_its_state_when_the_agent_stops_and_the_siren_does_not(ri
     assert rig.device("relay").coils[2] is True
     asyncio.run(play("horn", STEADY))
     assert rig.device("relay").coils[1] is False
+
+
+def test_a_relay_that_never_goes_on_is_a_fault_however_well_it_goes_off(rig: Rig, site: Site) -> None:
+    told: list[tuple[str, dict[str, Any]]] = []
+    relay = rig.device("relay")
+
+    async def play() -> None:
+        async with switching(site, "horn", told) as (horn, _):
+            await until(lambda: horn.state.asserted is False)
+            evacuate = Pattern("e", {}, ((True, 0.5), (False, 0.5)), 20, 20.0, locked=False, source="")
+            stuck = asyncio.create_task(hold_open())
+            horn.want(replace(STEADY, pattern=evacuate), time.monotonic_ns())
+            await until(lambda: "reads back off" in horn.state.fault, 8.0)
+            await asyncio.sleep(1.5)
+            assert "reads back off" in horn.state.fault, "an off between two segments heals nothing"
+            stuck.cancel()
+
+    async def hold_open() -> None:
+        while True:  # the relay's contact never closes
+            relay.operate(1, on=False)
+            await asyncio.sleep(0.001)
+
+    asyncio.run(play())
+    assert events(told).count("fault") == 1

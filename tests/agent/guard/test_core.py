@@ -84,6 +84,16 @@ class Town:
         ]
         self.core.ingest("pit", readings, self.now_ns)
 
+    def poll(self, device: str, values: Mapping[str, float | None], after_s: float = 0.1) -> None:
+        """A poll of any device; None is a value that is none."""
+        self.wait(after_s)
+        readings = []
+        for name, value in values.items():
+            quality = Quality.GOOD if value is not None else Quality.BAD
+            reading = Reading(name, math.nan if value is None else value, quality, self.now_ns, "" if value else "NaN")
+            readings.append(reading)
+        self.core.ingest(device, readings, self.now_ns)
+
     def hold(self, level_mm: float, for_s: float) -> None:
         for _ in range(round(for_s / 0.1)):
             self.level(level_mm)
