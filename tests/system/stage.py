@@ -88,6 +88,7 @@ class Wire:
         tty.setraw(self._ours)
         tty.setraw(theirs)
         self._theirs = theirs
+        path.unlink(missing_ok=True)
         path.symlink_to(os.ttyname(theirs))
         self._answer = answer
         self.replied: Callable[[Request, float], None] = lambda _request, _at_s: None
