@@ -45,7 +45,7 @@ class Point:
     """A measured thing of one device, as its driver knows it before any wire is opened."""
 
     name: str  # within the device: "level"; the site calls it "underpass.level"
-    unit: str = ""  # as pint reads it: "mm", "degC", "percent"; "%LEL" and "ppm" are known too
+    unit: str = ""  # see rules.units: "mm", "degC", "percent", "%LEL", "ppm" ...
     low: float | None = None  # range in `unit`
     high: float | None = None
     kind: Kind = Kind.GAUGE

@@ -186,10 +186,9 @@ class Core:
     @property
     def deadline_mono_s(self) -> float | None:
         """When `tick` is due, in seconds of the monotonic clock."""
-        dues = (self._judge_due_s, self.equipment.deadline, self.book.deadline, self.responder.deadline)
-        due_s = min((d for d in dues if d is not None), default=None)
-        if self.judge.pending:
-            due_s = min(due_s or math.inf, self._kept_s + KEEP_EVERY_S)
+        keep_s = self._kept_s + KEEP_EVERY_S if self.judge.pending else None
+        dues = (self._judge_due_s, self.equipment.deadline, self.book.deadline, self.responder.deadline, keep_s)
+        due_s = min((due for due in dues if due is not None), default=None)
         return None if due_s is None else self.clock.mono_s(due_s)
 
     # --- one step -------------------------------------------------------------------------------------------------
@@ -205,10 +204,10 @@ class Core:
         transitions = self._move(verdict.changes, at_s)
         if transitions:
             self._annunciate(at_s, mono_ns, transitions)
+        if samples:  # before the records of what they decided
+            self._keeper.step(Step(self.clock.stamp(mono_ns), at_s, [SampleRow(*s) for s in samples]))
         self.equipment.step(at_s, samples, reasons)
         self._settle(at_s, mono_ns, transitions)
-        if samples:
-            self._keeper.step(Step(self.clock.stamp(mono_ns), at_s, [SampleRow(*s) for s in samples]))
         self.steps += 1
 
     def _move(self, changes: Iterable[LevelChange], at_s: float) -> list[Transition]:
@@ -317,7 +316,7 @@ class Core:
         return {self._points[index].name: self.reading(index) for index in sorted(used)}
 
     def reading(self, index: int) -> dict[str, Any]:
-        """The newest reading of a point as JSON: value (null when there is none), unit, quality, reason, mono_ns."""
+        """The newest reading of a point as JSON: value (null: none), unit, quality, reason, and when it came."""
         latest, point = self.table[index], self._points[index]
         return {
             "value": latest.value if math.isfinite(latest.value) else None,
@@ -325,6 +324,7 @@ class Core:
             "quality": latest.quality.name.lower().replace("_", "-"),
             "reason": latest.reason or self.equipment.point_fault(index),
             "mono_ns": latest.mono_ns,
+            "usable_mono_ns": latest.usable_mono_ns,
         }
 
     def _update_protection(self, mono_ns: int) -> None:

@@ -20,11 +20,12 @@ def age_s(mono_ns: int) -> float | None:
 
 
 def points(core: Core) -> dict[str, Any]:
-    """Every point's newest reading with its age."""
+    """Every point's newest reading, and how old the newest usable one is."""
     result = {}
     for index, name in enumerate(core.site.points):
         reading = core.reading(index)
-        reading["age_s"] = age_s(reading.pop("mono_ns"))
+        reading.pop("mono_ns")
+        reading["age_s"] = age_s(reading.pop("usable_mono_ns"))
         result[name] = reading
     return result
 
