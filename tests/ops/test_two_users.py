@@ -1,5 +1,6 @@
 """Guard and link as the two users of their units over one journal: each reads and writes what it must, and no more."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -90,7 +91,7 @@ class Gateway:
         with (self.root / f"{name}.log").open("a") as log:
             self.running[name] = subprocess.Popen(
                 as_user(user, *self.command(name)),
-                env=environment, cwd="/", stdout=log, stderr=log, umask=int(unit(name)["UMask"], 8),
+                env=environment, cwd="/", stdout=log, stderr=log, umask=int(unit(name)["UMask"], 8), start_new_session=True,
             )  # fmt: skip
 
     def start_world(self):
@@ -105,12 +106,16 @@ class Gateway:
             f"listener {self.open_port} 127.0.0.1\nallow_anonymous true\n"
         )
         self.running["broker"] = subprocess.Popen(
-            ["mosquitto", "-c", str(conf)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["mosquitto", "-c", str(conf)], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         options = ["--port", str(self.open_port), "--db", str(self.database)]
         with (self.root / "platform.log").open("w") as log:
             self.running["platform"] = subprocess.Popen(
-                [sys.executable, "-m", "hil.platform", *options], cwd=ROOT, stdout=log, stderr=log
+                [sys.executable, "-m", "hil.platform", *options],
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def stop(self, name, number=signal.SIGTERM):
@@ -122,6 +127,8 @@ class Gateway:
         for process in self.running.values():
             process.kill()
             process.wait()
+            with contextlib.suppress(ProcessLookupError):  # the compiler that a killed guard leaves behind
+                os.killpg(process.pid, signal.SIGKILL)
 
     def wait(self, fits, within_s=15.0):
         end_s = time.monotonic() + within_s
