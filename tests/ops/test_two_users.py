@@ -91,7 +91,8 @@ class Gateway:
         with (self.root / f"{name}.log").open("a") as log:
             self.running[name] = subprocess.Popen(
                 as_user(user, *self.command(name)),
-                env=environment, cwd="/", stdout=log, stderr=log, umask=int(unit(name)["UMask"], 8), start_new_session=True,
+                env=environment, cwd="/", stdout=log, stderr=log, start_new_session=True,
+                umask=int(unit(name)["UMask"], 8),
             )  # fmt: skip
 
     def start_world(self):
