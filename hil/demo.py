@@ -35,7 +35,7 @@ _SITE = _HERE / "sites" / "lianhua"
 _START_S = 30.0  # longest time for the agent to answer
 _AFTER_S = 25.0  # longest time for alarms to clear and words to end after the story
 _DELIVERY_S = 5.0  # longest time for the last records to reach the platform
-_SPEECH = 4.0  # recordings are "played" so many times faster: the story's hours are minutes, too
+_SPEECH = 5.0  # recordings are "played" so many times faster: the story's hours are minutes, too
 
 
 class DemoFailed(RuntimeError):  # noqa: N818 - the text goes to the terminal

@@ -131,7 +131,8 @@ def _alarm(body: Record) -> list[Line]:
     level = body["level_name"]
     word = level.upper() if body["level"] else "all clear"
     text = f"{body['alarm']} {word}  {title(body['title'])}  [{readings}]"
-    return [Line("ALARM", text, COLOURS.get(level, "magenta"))]
+    eases = 0 < body["level"] < body["previous_level"]
+    return [Line("EASES" if eases else "ALARM", text, COLOURS.get(level, "magenta"))]
 
 
 def _equipment(body: Record) -> list[Line]:

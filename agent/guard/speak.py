@@ -140,7 +140,7 @@ class VoiceAnnunciator(Annunciator):
             done += 1
             self._mend(WRITE)
             self._mend(LIMITED)
-            self._weigh_evidence(recording)
+            self._weigh_evidence(want, recording)
             if want.every_s is not None and done < want.repeat:
                 await asyncio.sleep(max(0.0, began_s + want.every_s - time.monotonic()))
 
@@ -156,12 +156,15 @@ class VoiceAnnunciator(Annunciator):
             self.state.on = False
         self.state.asserted = True
 
-    def _weigh_evidence(self, recording: Path) -> None:
-        if self.state.confirmed:
-            return
-        if self.config.confirm is None:
-            self._confirm(time.monotonic_ns(), {"played": recording.name})
-        else:
+    def _weigh_evidence(self, want: Want, recording: Path) -> None:
+        """What a whole play proves: that it was heard, unless a microphone should have heard it and did not."""
+        heard = {"played": recording.name}
+        if self._want is None or replace(self._want, stands_in_for="") != replace(want, stands_in_for=""):
+            # It ended after something else was wanted: this proves the old words, not the new ones.
+            self._report(self.config.name, "confirmed", {**heard, "cause": want.cause})
+        elif self.state.confirmed is not True and self.config.confirm is None:
+            self._confirm(time.monotonic_ns(), heard)
+        elif self.state.confirmed is not True and self.config.confirm is not None:
             self.state.confirmed = False
             self._fail(UNPROVEN, f"not confirmed: {self.config.confirm.point} heard nothing of it")
 

@@ -296,5 +296,5 @@ def test_a_rig_served_from_the_shell(tmp_path: Path) -> None:
         bench.kill()
         bench.wait()
     assert bench.returncode == 0
-    assert b"the story takes 85 s" in told
+    assert b"the story takes 68 s" in told
     assert not path.is_symlink()

@@ -24,11 +24,11 @@ from agent.records import Lane
 def _guard(path, **asks):
     """Guard's real control socket with answers of our own."""
     heard = []
-    known = {"link": lambda request: heard.append(request["state"]) or "heard"} | asks
+    reports = {"link": lambda request, _who: heard.append(request["state"]) or "heard"}
     stop = threading.Event()
 
     async def serve():
-        task = asyncio.create_task(Control(path, known, {}).run())
+        task = asyncio.create_task(Control(path, asks, {}, reports).run())
         await asyncio.to_thread(stop.wait)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
