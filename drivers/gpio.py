@@ -1,6 +1,6 @@
 """Owns the gateway's own pins: outputs set with their direction, inputs polled and debounced; not what hangs on them.
 
-Numbers are BCM's. Edges are not used: they fail on recent kernels (raspberrypi/linux issue 6037). The library is asked
+Numbers are BCM's. Edges are not used: they fail on recent kernels (raspberrypi/linux#6037). The library is asked
 for when a pin is, so that a site without pins needs none; on a Pi 5 rpi-lgpio takes its place under the same name. Its
 calls take microseconds and are made on the loop.
 """

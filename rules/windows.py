@@ -77,6 +77,22 @@ def upper(a: float, b: float) -> float:
     return b if b > a else a
 
 
+def open_segment(num: State, ints: Counts, i: int, ring: int, stride: int, t: float, empty: float) -> int:
+    """A new segment from `t` on at the ring's end, the oldest giving way to it; returns where it stands."""
+    count = ints[i + I_COUNT]
+    if count == CAPACITY:
+        ints[i + I_HEAD] = (ints[i + I_HEAD] + 1) % CAPACITY
+        count -= 1
+    seg = ring + (ints[i + I_HEAD] + count) % CAPACITY * stride
+    ints[i + I_COUNT] = count + 1
+    ints[i + I_CHANGED] = 1
+    num[seg + S_START] = t
+    num[seg + S_GOOD] = 0.0
+    for k in range(S_A, stride):
+        num[seg + k] = empty
+    return seg
+
+
 def feed(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float, lo: float, hi: float) -> None:
     """A new value [lo, hi] at `t` (NaN: missing from now on) for the window whose row starts at `r`."""
     family = tab[r + W_FAMILY]
@@ -103,21 +119,8 @@ def feed(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float, lo:
                 num[seg + S_A] += held * elapsed
                 num[seg + S_B] += num[n + N_HI] * elapsed
     if count == 0 or t - num[seg + S_START] >= par[p + P_SLOT]:
-        if count == CAPACITY:
-            ints[i + I_HEAD] = (ints[i + I_HEAD] + 1) % CAPACITY
-            count -= 1
-        seg = ring + (ints[i + I_HEAD] + count) % CAPACITY * stride
-        ints[i + I_COUNT] = count + 1
-        ints[i + I_CHANGED] = 1
-        num[seg + S_START] = t
-        num[seg + S_GOOD] = 0.0
-        empty = NAN if family == EXTREME else 0.0
-        for k in range(S_A, stride):
-            num[seg + k] = empty
-        if family == PAST:
-            num[seg + S_A] = lo
-            num[seg + S_B] = hi
-    elif family == PAST and num[seg + S_START] == t:
+        seg = open_segment(num, ints, i, ring, stride, t, NAN if family == EXTREME else 0.0)
+    if family == PAST and num[seg + S_START] == t:
         num[seg + S_A] = lo
         num[seg + S_B] = hi
     if lo == lo:

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 ALARM_THREADS = 8
 
-# espeak-ng 1.51 (Debian 12) with voice "cmn" reads most Chinese characters as English, "hao two" (its issue 1236). The
+# espeak-ng 1.51 (Debian 12) with voice "cmn" reads most Chinese characters as English, "hao two" (espeak-ng#1236). The
 # pinyin voices don't, and `spoken` spells Latin letters so that they are not read as pinyin.
 VOICES: Mapping[str, str] = {"zh": "cmn-latn-pinyin", "yue": "yue-latn-jyutping", "en": "en"}
 _HAN = frozenset({"zh", "yue"})

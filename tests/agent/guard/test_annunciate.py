@@ -145,6 +145,7 @@ def test_a_relay_switched_from_outside_heals_at_the_next_assertion(rig: Rig, sit
             await until(lambda: rig.device("relay").coils[2] is True, 8.0)
 
     asyncio.run(play())
+    assert events(told) == ["written", "confirmed"], "healed without a word: a lost write is no fault yet"
 
 
 def test_a_unit_that_does_not_obey_is_a_fault_and_heals(rig: Rig, site: Site) -> None:
@@ -177,6 +178,7 @@ def test_a_siren_that_sounds_unwanted_is_told(rig: Rig, site: Site) -> None:
             current.cancel()
 
     asyncio.run(play())
+    assert events(told) == ["fault"]
 
 
 def test_the_gate_keeps_its_state_when_the_agent_stops_and_the_siren_does_not(rig: Rig, site: Site) -> None:

@@ -202,8 +202,10 @@ def test_a_player_that_is_missing_is_a_fault_and_not_an_end(site: Site, tmp_path
         async with speaking(site, tmp_path, told) as voice:
             voice.want(want("flood", "red", 4, "flee", site), time.monotonic_ns())
             await until(lambda: "can't be started" in voice.state.fault)
+            assert voice.state.confirmed is None
 
     asyncio.run(play())
+    assert told[-1][0] == "fault"
 
 
 def test_all_that_can_be_said_ahead_of_need_is_known(site: Site) -> None:
