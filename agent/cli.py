@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import logging
 import os
 import sys
 from pathlib import Path
@@ -102,8 +101,9 @@ def _guard(site: Path, state: Path | None, socket: Path | None, *, with_link: bo
     from agent.config import ConfigErrors
     from agent.guard.assemble import Places, assemble
     from agent.guard.run import run as run_guard
+    from agent.logs import set_up as set_up_logs
 
-    _log_to_stderr()
+    set_up_logs()
     state = _state(state)
     cache = Path(os.environ.get("CACHE_DIRECTORY", state / "cache"))
     places = Places(state, cache, _socket(socket, state))
@@ -128,11 +128,6 @@ def _socket(given: Path | None, state: Path) -> Path:
         return given.absolute()
     runtime = os.environ.get("RUNTIME_DIRECTORY")
     return Path(runtime) / "control.sock" if runtime else state / "control.sock"
-
-
-def _log_to_stderr() -> None:
-    # systemd's journal and a terminal both stamp lines themselves or need no stamp; one line per change of state.
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
 
 
 @main.command()
@@ -230,6 +225,8 @@ def _act(request: dict[str, Any], socket: Path | None) -> None:
     alarm = _call(request, socket)
     withheld = f", {alarm['withheld']}" if alarm.get("withheld") else ""
     click.echo(f"{request['alarm']}: {alarm['level']}, {alarm['state']}{withheld}")
+    if not alarm["durable"]:
+        click.echo("done, but not yet on disk: a power cut now would undo it (see `tocsin status`, Journal)", err=True)
 
 
 def _duration(text: str) -> float:

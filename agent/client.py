@@ -41,4 +41,5 @@ def _ask(request: Mapping[str, Any], path: Path) -> Any:
         raise AgentError(f"{path}: the agent closed the connection without an answer")
     if not answer.get("ok"):
         raise AgentError(str(answer.get("error")))
-    return answer["result"]
+    result = answer["result"]
+    return {**result, "durable": answer["durable"]} if "durable" in answer else result

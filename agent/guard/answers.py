@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -14,6 +15,8 @@ from agent.guard import status
 from agent.guard.assemble import Guard
 from agent.guard.control import Control, Refusal, Request, seconds_of, text_of
 from agent.journal.blobs import record_line
+
+DURABLE_WITHIN_S = 2.0  # an operator is answered no later, whatever the disk does
 
 
 def control_of(guard: Guard) -> Control:
@@ -30,7 +33,16 @@ def control_of(guard: Guard) -> Control:
     reports = {"link": partial(_hear_link, guard)}
     acts = {act: partial(_act, guard, act) for act in ("ack", "reset", "unshelve", "return-to-service")}
     acts |= {act: partial(_act, guard, act) for act in ("shelve", "silence", "out-of-service")}
-    return Control(guard.places.socket, asks, acts, reports)
+    return Control(guard.places.socket, asks, acts, reports, durable=partial(_durable, guard))
+
+
+async def _durable(guard: Guard) -> bool:
+    try:
+        async with asyncio.timeout(DURABLE_WITHIN_S):
+            await asyncio.wrap_future(guard.journal.durable())
+    except TimeoutError:
+        return False
+    return True
 
 
 def _act(guard: Guard, act: str, request: Request, who: str) -> Any:

@@ -15,7 +15,7 @@ import os
 import pwd
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,16 @@ class Control:
     """Serves the socket. `asks` change nothing; `acts` need an operator; `reports` come from the agent's own parts."""
 
     def __init__(
-        self, path: Path, asks: Mapping[str, Ask], acts: Mapping[str, Act], reports: Mapping[str, Act]
+        self,
+        path: Path,
+        asks: Mapping[str, Ask],
+        acts: Mapping[str, Act],
+        reports: Mapping[str, Act],
+        *,
+        durable: Callable[[], Awaitable[bool]],
     ) -> None:
         self._path, self._asks, self._acts, self._reports = path, asks, acts, reports
+        self._durable = durable  # whether what was done so far would survive a power cut; waits a moment for it
         self._followers: set[asyncio.Queue[Record]] = set()
         self._connections = 0
 
@@ -86,7 +93,7 @@ class Control:
                 if request.get("do") == "follow":
                     await self._follow(reader, writer)
                     return
-                await _answer(writer, self._respond(request, peer))
+                await _answer(writer, await self._respond(request, peer))
         except Refusal as error:
             await _answer(writer, {"ok": False, "error": str(error)})
         except (TimeoutError, ConnectionError, ValueError, asyncio.IncompleteReadError):
@@ -95,14 +102,16 @@ class Control:
             self._connections -= 1
             writer.close()
 
-    def _respond(self, request: Request, peer: Peer) -> dict[str, Any]:
+    async def _respond(self, request: Request, peer: Peer) -> dict[str, Any]:
         do = str(request.get("do"))
-        needs = {**dict.fromkeys(self._acts, peer.operates), **dict.fromkeys(self._reports, peer.reports)}
         try:
             if do in self._asks:
                 return {"ok": True, "result": self._asks[do](request)}
-            if needs.get(do):
-                return {"ok": True, "result": {**self._acts, **self._reports}[do](request, peer.name)}
+            if do in self._reports and peer.reports:
+                return {"ok": True, "result": self._reports[do](request, peer.name)}
+            if do in self._acts and peer.operates:
+                result = self._acts[do](request, peer.name)
+                return {"ok": True, "result": result, "durable": await self._durable()}
         except (Refusal, NotPossible) as error:
             return {"ok": False, "error": str(error)}
         return {"ok": False, "error": self._refusal(do, peer)}

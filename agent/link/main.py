@@ -19,6 +19,7 @@ from agent.journal.reader import JournalReader
 from agent.link.ledger import Ledger
 from agent.link.sender import Link
 from agent.link.settings import settings_from
+from agent.logs import set_up as set_up_logs
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--socket", type=Path, help="guard's control socket")
     parser.add_argument("--child-of", type=int, metavar="PID", help="end when this parent is gone, however it went")
     options = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    set_up_logs()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # nothing was begun yet
     service = Service()
     try:

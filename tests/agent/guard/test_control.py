@@ -24,6 +24,10 @@ def _refuse(_request: Any, _who: str) -> Any:
     raise NotPossible("it is normal; only an active alarm can be silenced")
 
 
+async def _yes() -> bool:
+    return True
+
+
 @asynccontextmanager
 async def serving(path: Path) -> AsyncIterator[Control]:
     control = Control(
@@ -31,6 +35,7 @@ async def serving(path: Path) -> AsyncIterator[Control]:
         {"status": lambda _: {"up": True}, "need": lambda request: text_of(request, "name")},
         {"ack": lambda request, who: [who, text_of(request, "alarm")], "silence": _refuse},
         {"link": lambda _request, who: who},
+        durable=_yes,
     )
     task = asyncio.create_task(control.run())
     while not path.exists():
@@ -69,6 +74,7 @@ def test_questions_and_acts_are_answered_in_turn(tmp_path: Path) -> None:
     answers = ask(tmp_path / "s", b'{"do": "status"}', b'{"do": "ack", "alarm": "flood"}', b'{"do": "silence"}')
     assert answers[0] == {"ok": True, "result": {"up": True}}
     assert answers[1]["ok"] is True
+    assert answers[1]["durable"] is True
     assert answers[1]["result"][1] == "flood"
     assert answers[2] == {"ok": False, "error": "it is normal; only an active alarm can be silenced"}
 

@@ -20,6 +20,10 @@ from agent.link.topics import answer_topic
 from agent.records import Lane
 
 
+async def _never():
+    return False
+
+
 @contextmanager
 def _guard(path, **asks):
     """Guard's real control socket with answers of our own."""
@@ -28,7 +32,7 @@ def _guard(path, **asks):
     stop = threading.Event()
 
     async def serve():
-        task = asyncio.create_task(Control(path, asks, {}, reports).run())
+        task = asyncio.create_task(Control(path, asks, {}, reports, durable=_never).run())
         await asyncio.to_thread(stop.wait)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
