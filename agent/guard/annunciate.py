@@ -12,7 +12,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ log = logging.getLogger("tocsin.output")
 T = TypeVar("T")
 
 CALL_S = 8.0  # longest time a driver's call may take, its own retries included
+SHOW_S = 1.0  # how often an output's task shows that it lives
 RETRY_S = 0.25  # between tries of a write that failed
 TRIES = 3  # failed writes in a row before an output counts as faulty
 REST_SHARE = 6  # at rest an output is asserted so many times less often than when it is wanted on
@@ -107,18 +108,27 @@ class Annunciator(ABC):
         """The open output; tried again for ever while it can't be opened, which is a fault meanwhile."""
         backoff = Backoff(1.0, 30.0)
         while True:
+            self._stirred.clear()
             async with AsyncExitStack() as stack:
                 try:
                     opening = stack.enter_async_context(connect())
                     output = await contained(f"output {self.config.name}", opening, CALL_S)
                 except DriverError as error:
                     self._fail(WRITE, error.reason)
-                    self.progress.made()
-                    self._stirred.clear()
-                    await backoff.wait(self._stirred)  # an alarm is a reason to try at once
+                    await self._rest(backoff.next_s())  # or until an alarm is a reason to try at once
                     continue
                 yield output
                 return
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait for so long, or until stirred; shows all the while that the task lives."""
+        end_s = time.monotonic() + seconds
+        while not self._stirred.is_set() and (left_s := end_s - time.monotonic()) > 0:
+            self.progress.made()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left_s, SHOW_S)):
+                    await self._stirred.wait()
+        self.progress.made()
 
     def recall(self, faults: Mapping[str, str]) -> None:
         """Its faults, by kind, as they were before a restart: they end as they would have without it."""
@@ -159,7 +169,7 @@ class SwitchAnnunciator(Annunciator):
     def __init__(
         self, config: OutputConfig, connect: Callable[[], AbstractAsyncContextManager[Switch]], report: Report
     ) -> None:
-        super().__init__(config, report, 4 * CALL_S + config.reassert_s * REST_SHARE)
+        super().__init__(config, report, 2 * CALL_S + 2 * SHOW_S)
         self._connect = connect
         self._failures = {True: 0, False: 0}  # in a row, of writing on and of writing off
         self._tried_mono_ns: int | None = None  # first attempt to write the present want on
@@ -208,12 +218,7 @@ class SwitchAnnunciator(Annunciator):
                 on, left_s = self._segment()
                 wait_s = min(left_s, await self._assert(switch, on=on))
                 self._weigh_evidence()
-                self.progress.made()
-                try:
-                    async with asyncio.timeout(max(wait_s, 0.001)):
-                        await self._stirred.wait()
-                except TimeoutError:
-                    continue
+                await self._rest(max(wait_s, 0.001))
 
     def _segment(self) -> tuple[bool, float]:
         return segment(self._want, (time.monotonic_ns() - self._began_mono_ns) * 1e-9)

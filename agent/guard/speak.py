@@ -26,7 +26,7 @@ RENDER_WITHIN_S = 3.0  # an alarm waits no longer for words with its measured va
 PLAY_SLACK_S = 30.0  # beyond an output's own longest time
 TONE_S = 2.9  # of one attention tone and the pause after it
 MOST_TONES = 40
-LOOK_S = 10.0  # how often the task shows that it lives
+LOOK_S = 1.0  # how often the task shows that it lives
 WORDS = "words"  # kind of fault: no voice, only the tone
 
 

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
-from contextlib import suppress
 from typing import TypeVar
 
 from drivers.api import DriverError
@@ -48,12 +47,14 @@ class Backoff:
         """The next failure waits `first_s` again."""
         self._next_s = self._first_s
 
-    async def wait(self, stirred: asyncio.Event | None = None) -> None:
-        """Sleep for the present wait, or until stirred, and double it."""
+    def next_s(self) -> float:
+        """The present wait; the one after it is twice as long."""
         wait_s, self._next_s = self._next_s, min(self._next_s * 2, self._longest_s)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await (stirred or asyncio.Event()).wait()
+        return wait_s
+
+    async def wait(self) -> None:
+        """Sleep for the present wait."""
+        await asyncio.sleep(self.next_s())
 
 
 class Progress:

@@ -17,6 +17,7 @@ from agent.config import Site
 from agent.guard.annunciate import SwitchAnnunciator, segment
 from agent.guard.respond import Want
 from agent.site.model import Pattern
+from drivers.api import NotPresent, Switch
 from drivers.modbus import ModbusLine, open_line
 from hil.faults import Fault, FaultPlan
 from hil.rig import Rig
@@ -215,3 +216,28 @@ def test_a_relay_that_never_goes_on_is_a_fault_however_well_it_goes_off(rig: Rig
 
     asyncio.run(play())
     assert events(told).count("fault") == 1
+
+
+def test_an_output_that_can_not_be_opened_shows_that_it_is_tried_and_is_tried_at_once_when_wanted(site: Site) -> None:
+    tries: list[float] = []
+
+    async def play() -> None:
+        @asynccontextmanager
+        async def absent() -> AsyncIterator[Switch]:
+            tries.append(time.monotonic())
+            raise NotPresent("no such pin")
+            yield
+
+        horn = SwitchAnnunciator(site.outputs["horn"], absent, lambda *_: None)
+        task = asyncio.create_task(horn.run())
+        await asyncio.sleep(4.5)  # back-off: 1, 2, 4 s
+        assert time.monotonic_ns() - horn.progress.last_mono_ns < 1.5e9, "the watchdog must not bite for a missing pin"
+        assert "no such pin" in horn.state.fault
+        before = len(tries)
+        horn.want(STEADY, time.monotonic_ns())
+        await until(lambda: len(tries) > before, 1.0)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(play())
+    assert len(tries) >= 4
