@@ -31,6 +31,12 @@ def shared_town() -> Iterator[Town]:
         yield up
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The kept demo first, the whole demo last: it runs meanwhile (see test_demo)."""
+    last = [item for item in items if item.name == "test_the_demo_of_the_command_line_ends_by_itself"]
+    items[:] = [item for item in items if item not in last] + last
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what was measured."""
     if _FIGURES:
