@@ -80,6 +80,9 @@ high = 5000
 """
 
 
+CHARACTER_S = 10 / 115200
+
+
 class Wire:
     """One pty whose far end answers here; notes when a reply was out and when a request's first byte came."""
 
@@ -120,7 +123,11 @@ class Wire:
             buffer = buffer[length:]
             request = Request.decode(pdu)
             self.asked(request, first_s)
-            os.write(self._ours, RTU.frame(unit_id, self._answer(request)))
+            reply = RTU.frame(unit_id, self._answer(request))
+            # A pty has no speed: what the request, the silence after it and the reply take on a wire is waited here,
+            # so that the reply's last byte comes when a wire could bring it, and no sooner.
+            time.sleep((length + 3.5 + len(reply)) * CHARACTER_S)
+            os.write(self._ours, reply)
             self.replied(request, time.monotonic())
 
 
