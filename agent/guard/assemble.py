@@ -75,7 +75,6 @@ class Guard:
     link: dict[str, Any] = field(default_factory=dict)  # what the link process last said of itself
     judging: str = "twin"
     started_mono_ns: int = field(default_factory=time.monotonic_ns)
-    first_step_s: float | None = None
 
 
 def assemble(site_path: Path, places: Places) -> Guard:

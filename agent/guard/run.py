@@ -55,8 +55,9 @@ async def _guard(guard: Guard, stop: asyncio.Event, *, with_link: bool, jit: boo
     guard.journal.on_fault = lambda *told: _soon(loop, partial(_journal_fault, guard, *told))
     guard.journal.catalogue(list(site.points))
     async with AsyncExitStack() as stack:
-        for bus in site.buses.values():
-            guard.lines[bus.name] = await stack.enter_async_context(open_line(bus.name, bus.section))
+        # All at once: hosts that are not there must not make those wait that are.
+        opening = (stack.enter_async_context(open_line(bus.name, bus.section)) for bus in site.buses.values())
+        guard.lines.update(zip(site.buses, await asyncio.gather(*opening), strict=True))
         _make_pollers(guard)
         control = control_of(guard)
         core.follow = partial(_follow, guard, control)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from hil.faults import Fault, FaultPlan
+from tests.system.stage import Stage
 from tests.system.town import Town
 
 PULLED = """
@@ -165,3 +169,20 @@ def test_spoiled_answers_alarm_nobody(figure: Callable[[str], None]) -> None:
         town.wait(lambda: town.siren.sounding, 10, "a real flood after the faults")
     spoiled = sum(sum(plan.counts.values()) for plan in plans)
     figure(f"{spoiled} answers spoiled in {len(kinds)} ways: no alarm, no sound, and then a flood was sounded")
+
+
+def test_hosts_that_answer_nothing_do_not_delay_the_first_judgement(tmp_path: Path) -> None:
+    far = 8
+    with ExitStack() as stack:
+        buses = ""
+        for number in range(far):
+            # A full backlog drops what comes next: to a client this host neither accepts nor refuses.
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+            for _ in range(3):
+                filler = stack.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(listener.getsockname())
+            buses += f'[bus.far{number}]\nhost = "127.0.0.1"\nport = {listener.getsockname()[1]}\n'
+        began_s = time.monotonic()
+        stage = stack.enter_context(Stage(tmp_path, uplink=buses, options=["--no-jit"]))
+        assert stage.first_judged_s - began_s < far * 0.5, "they are waited for together, if at all"
