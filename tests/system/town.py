@@ -346,10 +346,14 @@ class Town:
                 return {}
         return {first: json.loads(payload) for first, payload in rows}
 
-    def missing(self) -> int:
-        """How many of the journal's records the platform has not got; cheap to ask again and again."""
+    def recorded(self) -> int:
+        """How many records the journal holds; cheap to ask again and again."""
         with closing(sqlite3.connect(f"file:{self.state / 'critical.db'}?mode=ro", uri=True, timeout=5)) as journal:
-            recorded = journal.execute("SELECT count(*) FROM record").fetchone()[0]
+            return int(journal.execute("SELECT count(*) FROM record").fetchone()[0])
+
+    def missing(self) -> int:
+        """How many of the journal's records the platform has not got."""
+        recorded = self.recorded()
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)) as db:
             stored = db.execute("SELECT count(*) FROM message WHERE epoch = ?", (self.epoch(),)).fetchone()[0]
         return int(recorded - stored)
