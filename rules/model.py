@@ -36,6 +36,32 @@ class PointInfo:
     kind: str = "gauge"  # gauge | counter | increment | running_total | intensity
     states: Mapping[str, int] = field(default_factory=dict)
     wrap: float | None = None
+    reset: tuple[float, float] | None = None  # running totals: (period, phase) in seconds of local time, if it is known
+    baseline: float | Literal["first"] | None = None  # until it is re-zeroed; "first": its first good reading
+
+
+@dataclass(frozen=True, slots=True)
+class LookupTable:
+    """A limit that depends on another quantity: piecewise linear between its knots, held beyond its ends."""
+
+    name: str
+    x_unit: str
+    y_unit: str
+    xs: tuple[float, ...]  # rising
+    ys: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a rule's text may call things besides "device.point": a model's inputs and parameters, and tables."""
+
+    points: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # input -> the points it stands for
+    many: frozenset[str] = frozenset()  # inputs that stand for any number of points: only inside each()
+    quantities: Mapping[str, str] = field(default_factory=dict)  # parameter -> "2.40 m"
+    tables: Mapping[str, LookupTable] = field(default_factory=dict)
+
+
+NO_NAMES = Names()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +83,7 @@ class AlarmRule:
     levels: tuple[LevelRule, ...]
     on_missing: OnMissing = "hold"
     latch: bool = False
+    names: Names = NO_NAMES
 
 
 class Sample(NamedTuple):

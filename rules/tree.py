@@ -22,11 +22,12 @@ class Span:
 class Window:
     """State over time that a tree needs. Equal windows are one, whoever asks for them."""
 
-    family: str  # mean | extreme | past | slope | increase | span
+    family: str  # see rules.tables.FAMILIES
     source: Node
-    length_s: float
+    length_s: float  # decay: the half-life; streak: one period
     coverage: float = DEFAULT_COVERAGE
-    point: int = -1  # increase: the point, whose kind says how its readings add up
+    point: int = -1  # increase, decay: the point, whose kind says how its readings add up
+    count: float = 0.0  # streak: how many periods
 
 
 @dataclass(frozen=True, slots=True)
