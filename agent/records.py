@@ -56,3 +56,22 @@ class Step:
     stamp: Stamp
     time_s: float
     samples: Sequence[SampleRow]
+
+
+MarkKind = Literal["image", "reset", "rezero", "dated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What decides besides readings, in its place between the steps; or an image of how judgement stood there.
+
+    Acts say in `body` what was done. An image carries the judge's state and the rule set it is of, with its digest.
+    """
+
+    kind: MarkKind
+    stamp: Stamp
+    time_s: float  # judgement time
+    body: dict[str, Any]  # JSON; finite numbers only
+    rules: str = ""
+    image: bytes = b""
+    content: bytes = b""  # of the rule set, to judge by it again when the site has another one

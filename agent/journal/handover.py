@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import NamedTuple
 
-from agent.records import Lane, Record, Stamp, Step
+from agent.records import Lane, Mark, Record, Stamp, Step
 
 ALARMS_MOST = 100_000
 EVENTS_MOST = 5_000
@@ -27,6 +27,7 @@ class Entry(NamedTuple):
 
     n: int
     record: Record
+    place: int  # steps and marks of the run that were offered before it
 
 
 class Waiting(NamedTuple):
@@ -34,6 +35,13 @@ class Waiting(NamedTuple):
 
     points: tuple[str, ...]
     step: Step
+
+
+class Marked(NamedTuple):
+    """A mark on its way, in its place among the steps."""
+
+    place: int
+    mark: Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +61,15 @@ class Handover:
         self.wake = threading.Event()
         self.dropped: dict[str, int] = {}  # since the start, by class
         self.step_bytes = 0
+        self.readings = 0  # offered since the start
         self._most_bytes = telemetry_bytes
         self._lock = threading.Lock()
         self._numbers = count(1)
         self._alarms: deque[Entry] = deque()
         self._events: deque[Entry] = deque()
-        self._steps: deque[Waiting] = deque()
+        self._steps: deque[Waiting | Marked] = deque()
+        self._place = 0
+        self._images = 0  # waiting
         self._anchors: list[Stamp] = []
         self._blobs: dict[str, bytes] = {}
         self._promises: list[Future[None]] = []
@@ -71,12 +82,17 @@ class Handover:
 
     @property
     def steps(self) -> int:
-        """Steps waiting."""
+        """Steps waiting, and marks among them."""
         return len(self._steps)
+
+    @property
+    def has_image(self) -> bool:
+        """Whether an image of the judge is waiting."""
+        return self._images > 0
 
     def entry(self, record: Record) -> Entry:
         """A record with its number; either side may ask."""
-        return Entry(next(self._numbers), record)
+        return Entry(next(self._numbers), record, self._place)
 
     # --- offered by the loop -----------------------------------------------------------------------------------
 
@@ -95,10 +111,20 @@ class Handover:
     def offer_step(self, points: tuple[str, ...], step: Step) -> None:
         """Queue a step; it is written with the next batch."""
         with self._lock:
+            self._place += 1
             self._steps.append(Waiting(points, step))
+            self.readings += len(step.samples)
             self.step_bytes += _cost(step)
             if self.step_bytes > self._most_bytes:
                 self._thin()
+
+    def offer_mark(self, mark: Mark) -> None:
+        """Queue a mark, in its place between the steps. It is never thinned."""
+        with self._lock:
+            self._place += 1
+            self._steps.append(Marked(self._place, mark))
+            self._images += bool(mark.image)
+            self.step_bytes += len(mark.image)
 
     def offer_blob(self, name: str, blob: bytes) -> None:
         """Queue a state; a newer one of the same name takes its place."""
@@ -130,12 +156,26 @@ class Handover:
         taken: list[Waiting] = []
         with self._lock:
             samples = 0
-            while self._steps and samples < most_samples and (not taken or self._steps[0].points is taken[0].points):
-                waiting = self._steps.popleft()
+            while self._steps and samples < most_samples:
+                waiting = self._steps[0]
+                if isinstance(waiting, Marked) or (taken and waiting.points is not taken[0].points):
+                    break
+                self._steps.popleft()
                 samples += len(waiting.step.samples)
                 self.step_bytes -= _cost(waiting.step)
                 taken.append(waiting)
         return taken
+
+    def take_mark(self) -> Marked | None:
+        """The mark that is next in the queue, if it is one."""
+        with self._lock:
+            marked = self._steps[0] if self._steps else None
+            if not isinstance(marked, Marked):
+                return None
+            self._steps.popleft()
+            self._images -= bool(marked.mark.image)
+            self.step_bytes -= len(marked.mark.image)
+            return marked
 
     def take_blobs(self) -> dict[str, bytes]:
         """States offered since the last call."""
@@ -165,8 +205,9 @@ class Handover:
 
     def _thin(self) -> None:
         oldest = [self._steps.popleft() for _ in range(max(2, len(self._steps) // 2) if len(self._steps) > 1 else 0)]
-        thinned = oldest[::2]
-        self._steps.extendleft(reversed(oldest[1::2]))
+        thinned = [waiting for waiting in oldest if isinstance(waiting, Waiting)][::2]
+        gone = set(map(id, thinned))
+        self._steps.extendleft(waiting for waiting in reversed(oldest) if id(waiting) not in gone)
         self.step_bytes -= sum(_cost(waiting.step) for waiting in thinned)
         if thinned:
             self._lose("reading", [waiting.step.stamp for waiting in thinned])

@@ -23,11 +23,13 @@ from agent.journal.handover import Handover
 from agent.journal.space import Ballast
 from agent.journal.store import Layout, Report, Store
 from agent.journal.writer import Writer
-from agent.records import Record, Stamp, Step
+from agent.records import Mark, Record, Stamp, Step
 
 TICK_S = 0.25
 _RECALL_S = 3.0  # how long a start waits for what survived
 _RATE_S = 60.0  # over which the pace of telemetry is measured
+_IMAGE_S = 86_400.0  # an image of the judge at least so often
+_IMAGE_ROW_BYTES = 500  # of one, beside the image itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class Journal:
         self._ballast = True
         self._pace: deque[tuple[float, int]] = deque()  # monotonic s, last seq
         self._autonomy_h: float | None = None
+        self._image_at = -_IMAGE_S
+        self._image_readings = self._image_dropped = 0  # readings that had been offered and dropped when it was taken
 
     # --- life ------------------------------------------------------------------------------------------------
 
@@ -161,6 +165,31 @@ class Journal:
     def catalogue(self, points: Sequence[str]) -> None:
         """Which points the columns of the following steps stand for."""
         self._points = tuple(points)
+
+    def mark(self, mark: Mark) -> None:
+        """Journal what decides besides readings, or an image of the judge, in its place between the steps."""
+        if mark.image:
+            self._image_at = time.monotonic()
+            self._image_readings, self._image_dropped = (
+                self._handover.readings,
+                self._handover.dropped.get("reading", 0),
+            )
+        self._handover.offer_mark(mark)
+
+    def wants_image(self) -> bool:
+        """Whether an image of the judge is due: it costs less than a byte a reading by now, or a day has passed.
+
+        Also when readings were dropped or the file was replaced: what comes after that is proven by itself again.
+        """
+        writer = self._writer
+        if writer is None or self._handover.has_image or writer.telemetry.state is not FileState.OK:
+            return False
+        if writer.image_epoch != writer.telemetry.epoch or self._image_dropped != self._handover.dropped.get(
+            "reading", 0
+        ):
+            return True
+        readings = self._handover.readings - self._image_readings
+        return readings >= writer.image_bytes + _IMAGE_ROW_BYTES or time.monotonic() - self._image_at >= _IMAGE_S
 
     def keep(self, name: str, blob: bytes) -> None:
         """Keep a state over restarts; the latest of a name wins, synchronously durable within about `TICK_S`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -46,6 +47,26 @@ class BatchRow(NamedTuple):
     boot_id: str
     points: tuple[str, ...]
     columns: Columns
+
+
+class AlarmRow(NamedTuple):
+    """A record of an alarm, its number, and its place: the run of the guard, and the steps and marks before it there."""
+
+    seq: int
+    run: str
+    place: int
+    record: Record
+
+
+class MarkRow(NamedTuple):
+    """A mark (see agent.records.Mark): `body` has its stamp, its judgement time `time_s` and what was done."""
+
+    run: str
+    place: int
+    after_seq: int
+    kind: str
+    rules: str
+    body: dict[str, Any]
 
 
 class JournalReader:
@@ -136,6 +157,51 @@ class JournalReader:
         )
         return self._batches(epoch, [row for row in rows if row[4] == boot_id])
 
+    def alarms(self, epoch: str, after_seq: int, limit: int) -> list[AlarmRow]:
+        """Records of alarms above a number, in order, with their places; damaged ones are left out."""
+        rows = self._rows(
+            "records",
+            "SELECT seq, run, place, line, crc FROM record, epoch "
+            "WHERE epoch.epoch = ? AND seq > ? AND lane = 'alarm' AND kind = 'alarm' ORDER BY seq LIMIT ?",
+            (epoch, after_seq, limit),
+        )
+        return self._alarms(epoch, rows)
+
+    def latest(self, epoch: str, alarm: str, events: Iterable[str]) -> AlarmRow | None:
+        """The newest record of an alarm that tells of one of these events; "" is any alarm."""
+        wanted = tuple(events)
+        name = f'"alarm":{json.dumps(alarm)},' if alarm else '"alarm":'
+        ways = " OR ".join(["instr(line, ?)"] * len(wanted))
+        rows = self._rows(
+            "records",
+            "SELECT seq, run, place, line, crc FROM record, epoch WHERE epoch.epoch = ? "  # noqa: S608
+            f"AND lane = 'alarm' AND kind = 'alarm' AND instr(line, ?) AND ({ways}) ORDER BY seq DESC LIMIT 1",
+            (epoch, name, *(f'"event":{json.dumps(event)}' for event in wanted)),
+        )
+        return next(iter(self._alarms(epoch, rows)), None)
+
+    def marks(self) -> list[MarkRow]:
+        """What stands between the steps, in order; damaged ones are left out, and missed by their places."""
+        rows = self._rows(
+            "steps",
+            "SELECT run, place, after_seq, kind, rules, body, crc FROM mark ORDER BY after_seq, rowid",
+        )
+        return [
+            MarkRow(run, place, after, kind, rules, json.loads(body))
+            for run, place, after, kind, rules, body, crc in rows
+            if crc == row_crc(run, place, f"{kind} {rules} {body}")
+        ]
+
+    def image(self, mark: MarkRow) -> bytes:
+        """The state of the judge at a mark of kind "image"; b"" where there is none. Raises zlib.error; has a checksum of its own."""
+        rows = self._rows("steps", "SELECT image FROM mark WHERE (run, place) = (?, ?)", (mark.run, mark.place))
+        return zlib.decompress(rows[0][0]) if rows and rows[0][0] else b""
+
+    def ruleset(self, digest: str) -> bytes | None:
+        """The content of a rule set that images in this journal are of."""
+        rows = self._rows("steps", "SELECT content, crc FROM ruleset WHERE digest = ?", (digest,))
+        return rows[0][0] if rows and rows[0][1] == row_crc(digest, 0, rows[0][0]) else None
+
     def anchors(self) -> list[Stamp]:
         """Moments at which the wall clock was known to be right."""
         rows = self._rows("records", "SELECT boot_id, mono_ns, wall_ns FROM anchor ORDER BY boot_id, mono_ns")
@@ -157,6 +223,14 @@ class JournalReader:
         self.damaged.add(("records", seq, seq))
         body = {"what": lane, "reason": "damaged", "epoch": epoch, "ranges": [[seq, seq]], "count": 1}
         return Record(Lane.EVENT, "gap", Stamp("", 0, 0, "untrusted"), body)
+
+    def _alarms(self, epoch: str, rows: Iterable[tuple[int, str, int, str, int]]) -> list[AlarmRow]:
+        found = []
+        for seq, run, place, line, crc in rows:
+            record = self._record(epoch, seq, Lane.ALARM.value, line, crc)
+            if record.kind == "alarm":
+                found.append(AlarmRow(seq, run, place, record))
+        return found
 
     def _steps(self, epoch: str, row: tuple[int, int, bytes, int, str, str]) -> Sequence[Step]:
         first, last, blob, crc, boot_id, _ = row

@@ -18,7 +18,7 @@ from agent.journal.blobs import row_crc
 
 _WITHIN_S = 3.0  # alarms wait in memory meanwhile; the newest rows come first
 _AT_ONCE = 256
-_RECORD = "SELECT seq, run, n, lane, kind, line, crc FROM record WHERE seq BETWEEN ? AND ? ORDER BY seq DESC"
+_RECORD = "SELECT seq, run, n, lane, kind, line, crc, {} FROM record WHERE seq BETWEEN ? AND ? ORDER BY seq DESC"
 
 
 def salvage(damaged: Path, fresh: sqlite3.Connection) -> int:
@@ -40,7 +40,8 @@ def salvage(damaged: Path, fresh: sqlite3.Connection) -> int:
         fresh.execute("INSERT INTO epoch (id, epoch, site, clean) VALUES (1, ?, ?, 0)", epochs[0])
         fresh.executemany("INSERT INTO stretch (first_seq, boot_id) VALUES (?, ?)", stretches)
     fresh.executemany(
-        "INSERT OR IGNORE INTO record (seq, run, n, lane, kind, line, crc) VALUES (?, ?, ?, ?, ?, ?, ?)", records
+        "INSERT OR IGNORE INTO record (seq, run, n, lane, kind, line, crc, place) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        records,
     )
     fresh.executemany("INSERT OR IGNORE INTO state (name, blob, crc) VALUES (?, ?, ?)", states)
     fresh.executemany("INSERT OR IGNORE INTO anchor (boot_id, mono_ns, wall_ns) VALUES (?, ?, ?)", anchors)
@@ -54,11 +55,13 @@ def _records(old: sqlite3.Connection, epoch: str) -> Iterator[tuple[Any, ...]]:
         *_ask(old, "SELECT max(seq), min(seq) FROM record"),
         *_ask(old, "SELECT max(seq), min(seq) FROM record INDEXED BY record_lane"),  # if the table itself won't say
     ]
+    has_place = _ask(old, "SELECT 1 FROM pragma_table_info('record') WHERE name = 'place'")
+    question = _RECORD.format("place" if has_place else "-1")  # as files of version 1
     upper = max((last or 0 for last, _ in ends), default=0)
     lower = min((first or 0 for _, first in ends), default=0)
     while upper >= lower > 0 and time.monotonic() < until:
         first = max(lower, upper - _AT_ONCE + 1)
-        rows = _ask(old, _RECORD, (first, upper), alone=True)
+        rows = _ask(old, question, (first, upper), alone=True)
         for row in rows:
             if _whole(epoch, row[0], row[5], row[6]):
                 yield row

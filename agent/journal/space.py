@@ -114,6 +114,14 @@ def batches_to_drop(connection: sqlite3.Connection, upto: int, *, few: bool) -> 
     return Drop(tuple(last for _, last in found), Lane.READING, tuple(ranges), undelivered)
 
 
+def drop_marks(connection: sqlite3.Connection) -> None:
+    """Delete marks that stand before the oldest steps there are, and rule sets of which no image is left."""
+    connection.execute(
+        "DELETE FROM mark WHERE after_seq < (SELECT first_seq - 1 FROM batch ORDER BY seq LIMIT 1)",
+    )
+    connection.execute("DELETE FROM ruleset WHERE digest NOT IN (SELECT rules FROM mark)")
+
+
 def runs(ranges: Sequence[Range]) -> list[Range]:
     """Ascending ranges, neighbours joined."""
     joined: list[Range] = []

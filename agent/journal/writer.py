@@ -10,19 +10,20 @@ import json
 import math
 import sqlite3
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 from agent.journal.blobs import pack_steps, record_line, row_crc
 from agent.journal.filestate import FileState
-from agent.journal.handover import Entry, Handover, Waiting
+from agent.journal.handover import Entry, Handover, Marked, Waiting
 from agent.journal.salvage import salvage
-from agent.journal.space import Ballast, Range, batches_to_drop, records_to_drop
+from agent.journal.space import Ballast, Range, batches_to_drop, drop_marks, records_to_drop
 from agent.journal.store import Report, Store
 from agent.records import Lane, Record, Stamp
 
@@ -30,6 +31,7 @@ _RECORDS_AT_ONCE = 500
 _SAMPLES_AT_ONCE = 3000  # one batch: some 10 kB, and 3 ms of packing
 _BATCHES_AT_ONCE = 16
 _TURNS = 4  # transactions of a file in one round
+_IMAGES_IN_A_PLACE = 8  # restarts in a row, before any reading came, fill no card
 _RECENT = 2000  # records kept in memory, for a file that is lost with them
 _SPACE_S = 5.0
 _HIGH, _LOW = 0.95, 0.90  # of the quota: where pruning begins and ends
@@ -44,6 +46,16 @@ class _Batch:
     last_mono_ns: int
     steps: int
     blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    place: int
+    kind: str
+    rules: str
+    content: bytes
+    body: str
+    image: bytes  # compressed
 
 
 class Writer:
@@ -75,8 +87,10 @@ class Writer:
         self._placed: list[tuple[int, Entry]] = []  # of the transaction being tried
         self._blobs: dict[str, bytes] = {}
         self._anchors: list[Stamp] = []
-        self._batches: list[_Batch] = []
+        self._batches: list[_Batch | _Mark] = []
         self._steps_end = 0
+        self.image_bytes = 0  # of the latest image of the judge, as it is stored
+        self.image_epoch = ""  # of the file that has it
         self._promises: list[Future[None]] = []
         self._recent: deque[tuple[str, int, Entry]] = deque(maxlen=_RECENT)
         self._kept: dict[str, bytes] = {}
@@ -106,8 +120,9 @@ class Writer:
         if alarms or steps or self._promises:
             self.write_steps()
         self.telemetry.tend()
-        if alarms:
+        if alarms:  # with the readings that decided them
             self.critical.checkpoint()
+            self.telemetry.checkpoint()
         self._keep_room()
         done = not (self._entries or self._blobs or self._anchors or self._handover.records)
         if done:
@@ -141,12 +156,19 @@ class Writer:
             if not self.telemetry.ready():
                 return
             at_once = 1 if self.telemetry.tight else _BATCHES_AT_ONCE
-            while len(self._batches) < at_once and (taken := self._handover.take_steps(_SAMPLES_AT_ONCE)):
-                self._pack(taken)
+            while len(self._batches) < at_once:
+                if (marked := self._handover.take_mark()) is not None:
+                    self._batches.append(_packed(marked))
+                elif taken := self._handover.take_steps(_SAMPLES_AT_ONCE):
+                    self._pack(taken)
+                else:
+                    break
             if not self._batches or not self._try(self.telemetry, self._put_steps):
                 return
             self.telemetry.last_seq = self._steps_end
             self._catalogue = self._catalogue_tried
+            for image in (each for each in self._batches if isinstance(each, _Mark) and each.image):
+                self.image_bytes, self.image_epoch = len(image.image), self.telemetry.epoch
             self._batches.clear()
 
     def close(self) -> None:
@@ -199,8 +221,8 @@ class Writer:
             record = entry.record
             line, kind = _line(record), record.kind.encode("ascii", "replace").decode()
             connection.execute(
-                "INSERT INTO record (seq, run, n, lane, kind, line, crc) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (seq, self._run, entry.n, record.lane.value, kind, line, row_crc(epoch, seq, line)),
+                "INSERT INTO record (seq, run, n, lane, kind, line, crc, place) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (seq, self._run, entry.n, record.lane.value, kind, line, row_crc(epoch, seq, line), entry.place),
             )
             self._placed.append((seq, entry))
 
@@ -241,15 +263,15 @@ class Writer:
         self._batches.append(_Batch(taken[0].points, first, last, len(steps), blob))
 
     def _put_steps(self, connection: sqlite3.Connection) -> None:
-        batches = self._batches
-        last = batches[-1]
-        there = "SELECT 1 FROM (SELECT * FROM batch ORDER BY seq DESC LIMIT 1) WHERE (first_mono_ns, steps) = (?, ?)"
-        if connection.execute(there, (last.first_mono_ns, last.blob)).fetchone():
+        if self._is_there(connection, self._batches[-1]):
             self._steps_end = self.telemetry.last_seq  # a transaction is stored whole or not at all
             return
         self._catalogue_tried = self._catalogue
         seq = self.telemetry.last_seq
-        for batch in batches:
+        for batch in self._batches:
+            if isinstance(batch, _Mark):
+                self._put_mark(connection, batch, seq)
+                continue
             first, seq = seq + 1, seq + batch.steps
             catalogue = self._catalogue_id(connection, batch.points)
             crc = row_crc(self.telemetry.epoch, seq, batch.blob)
@@ -259,6 +281,28 @@ class Writer:
                 (seq, first, batch.first_mono_ns, batch.last_mono_ns, catalogue, crc, batch.blob),
             )
         self._steps_end = seq
+
+    def _is_there(self, connection: sqlite3.Connection, last: _Batch | _Mark) -> bool:
+        if isinstance(last, _Mark):
+            there, values = "SELECT 1 FROM mark WHERE (run, place) = (?, ?)", (self._run, last.place)
+            return bool(connection.execute(there, values).fetchone())
+        there = "SELECT 1 FROM (SELECT * FROM batch ORDER BY seq DESC LIMIT 1) WHERE (first_mono_ns, steps) = (?, ?)"
+        return bool(connection.execute(there, (last.first_mono_ns, last.blob)).fetchone())
+
+    def _put_mark(self, connection: sqlite3.Connection, mark: _Mark, seq: int) -> None:
+        if mark.image:
+            rest = "SELECT rowid FROM mark WHERE after_seq = ? AND kind = ? ORDER BY rowid DESC LIMIT -1 OFFSET ?"
+            connection.execute(f"DELETE FROM mark WHERE rowid IN ({rest})", (seq, mark.kind, _IMAGES_IN_A_PLACE))  # noqa: S608
+            crc = row_crc(mark.rules, 0, mark.content)
+            connection.execute(
+                "INSERT OR IGNORE INTO ruleset (digest, crc, content) VALUES (?, ?, ?)",
+                (mark.rules, crc, mark.content),
+            )
+        crc = row_crc(self._run, mark.place, f"{mark.kind} {mark.rules} {mark.body}")
+        connection.execute(
+            "INSERT INTO mark (run, place, after_seq, kind, rules, crc, body, image) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (self._run, mark.place, seq, mark.kind, mark.rules, crc, mark.body, mark.image),
+        )
 
     def _catalogue_id(self, connection: sqlite3.Connection, points: tuple[str, ...]) -> int:
         epoch, known, number = self._catalogue_tried
@@ -351,6 +395,8 @@ class Writer:
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(delete, [(row,) for row in drop.rows])
+            if store is self.telemetry:
+                drop_marks(connection)
             if gap is not None and store is self.critical:
                 self._placed = []
                 lane = Lane.ALARM if drop.lane is Lane.ALARM else Lane.EVENT
@@ -362,6 +408,13 @@ class Writer:
         if store is self.critical:
             self._settle()
         return True
+
+
+def _packed(marked: Marked) -> _Mark:
+    place, mark = marked
+    body = {"time_s": mark.time_s, **asdict(mark.stamp), **mark.body}
+    image = zlib.compress(mark.image) if mark.image else b""
+    return _Mark(place, mark.kind, mark.rules, mark.content, json.dumps(body, allow_nan=False), image)
 
 
 def _gap(what: str, reason: str, epoch: str, ranges: Iterable[Range], count: int | None) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""A process that journals alarms and steps and prints the number of each once it is durable: some, or until killed."""
+"""A process that journals records and steps and prints the number of each once it is durable: some, or until killed.
+
+Every second record is an alarm, the others are events.
+"""
 
 import sys
 import time
@@ -18,7 +21,7 @@ def main() -> None:
     for n in range(first, first + count):
         stamp = Stamp("kills", time.monotonic_ns(), time.time_ns(), "untrusted")
         journal.step(Step(stamp, float(n), (SampleRow(0, float(n), 0),)))
-        journal.record(Record(Lane.ALARM, "alarm", stamp, {"n": n}))
+        journal.record(Record(Lane.EVENT if n % 2 else Lane.ALARM, "alarm", stamp, {"n": n}))
         journal.durable().result(10)
         sys.stdout.write(f"{n}\n")
         sys.stdout.flush()
