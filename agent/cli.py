@@ -142,6 +142,18 @@ def check(site: Path, as_json: bool) -> None:
     sys.exit(check_site(site, Console(), json=as_json))
 
 
+@main.command()
+@click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(path_type=Path, dir_okay=False))
+@JSON
+def test(files: tuple[Path, ...], as_json: bool) -> None:
+    """Run rule scenarios: series in, expected alarms at times out. Without FILE, those of the whole library."""
+    from rich.console import Console
+
+    from agent.scenarios.run import test as run_scenarios
+
+    sys.exit(run_scenarios(files, Console(), Console(stderr=True), json=as_json))
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def demo(options: tuple[str, ...]) -> None:
