@@ -1,8 +1,9 @@
-"""Why an alarm is where it is: walks a rule's tree over the judge's state, without changing any outcome."""
+"""Why an alarm is where it is: walks a rule's tree over a judge's state, and leaves that state bit for bit as it is."""
 
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rules import kernel, reads, windows
@@ -27,28 +28,41 @@ class _Walk:
         self.ruleset, self.state, self.t, self.names = ruleset, state, t, names
         self.rows = {window: w for w, window in enumerate(ruleset.plan.windows)}
 
+    @cached_property
+    def copied(self) -> tuple[Any, Any, Any, Any]:
+        """The state for those who forget what has left a window when they read it."""
+        tab, par, num, ints = self.state
+        return tab, par, num[:], ints[:]
+
     def point(self, p: int) -> int:
         """Where a point's state stands."""
         return int(self.state[0][windows.H_POINTS]) + p * kernel.POINT_ROW
 
-    def read(self, name: str, window: Window) -> Any:
+    def read(self, name: str, window: Window, *more: float) -> Any:
         """What a window gives now."""
         row = self.state[0][windows.H_WINDOWS] + self.rows[window] * windows.W_ROW
-        return self.names[f"read_{name}"](*self.state, row, self.t)
+        return self.names[f"read_{name}"](*self.copied, row, self.t, *more)
 
     def number(self, node: Node) -> tuple[float, float]:
         """Bounds of a numeric tree."""
         num = self.state[2]
-        if node.op == "const":
-            return node.value, node.value
-        if node.op == "point":
-            n = self.point(node.point)
-            return num[n], num[n + 1]
-        if node.op == "age":
-            lo, hi, _ = kernel.age(num, self.point(node.point), self.t)
-            return lo, hi
+        match node.op:
+            case "const":
+                return node.value, node.value
+            case "point":
+                n = self.point(node.point)
+                return num[n], num[n + 1]
+            case "age":
+                lo, hi, _ = kernel.age(num, self.point(node.point), self.t)
+                return lo, hi
+            case "baseline":
+                known = kernel.baseline(num, self.point(node.point))
+                return known, known
+            case "lookup":
+                return reads.lookup((len(node.knots) // 2, *node.knots), 0, *self.number(node.args[0]))
         if node.window is not None:
-            lo, hi = self.read(node.op, node.window)
+            more = [bound for limit in node.args for bound in self.number(limit)]
+            lo, hi = self.read(node.op, node.window, *more, *([node.value] if node.op == "forecast" else []))
             return lo, hi
         (al, ah), (bl, bh) = self.number(node.args[0]), self.number(node.args[-1])
         match node.op:
@@ -72,12 +86,14 @@ class _Walk:
             case "and" | "or" | "vote":
                 need = {"and": len(parts), "or": 1}.get(node.op, node.value)
                 return _vote(parts, need)
-            case "within":
-                return Truth(self.read("within", node.window)) if node.window else Truth.UNKNOWN
+            case "true" | "false":
+                return Truth(node.op == "true")
             case "older":
                 return Truth(kernel.older(self.state[2], self.point(node.point), node.value, self.t)[0])
             case "good" | "over_range":
                 return Truth(getattr(kernel, node.op)(self.state[2], self.point(node.point)))
+        if node.window is not None:
+            return Truth(self.read(node.op, node.window))
         return _compare(node.op, *(self.number(child) for child in node.args))
 
     def part(self, node: Node) -> dict[str, Any]:
@@ -96,6 +112,12 @@ class _Walk:
         children = [*node.args, *([node.window.source] if node.window else [])]
         if node.window is not None:
             found["window_s"] = node.window.length_s
+            if node.op == "streak":
+                found["periods"] = int(node.window.count)
+        if node.op == "forecast":
+            found["horizon_s"] = node.value
+        if node.op == "older":
+            found["limit_s"] = node.value
         if children:
             found["parts"] = [self.part(child) for child in children]
         return found

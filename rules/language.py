@@ -4,383 +4,331 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
+from itertools import pairwise
+from typing import TypeVar
 
-import lark
 from lark import Token, Tree
 
-from rules.functions import FUNCTIONS, POINT_FUNCTIONS
-from rules.model import PointInfo
-from rules.tree import DEFAULT_COVERAGE, LanguageError, Node, Problem, Span, Window
-from rules.units import NUMBER, SECOND, Unit, UnitError, convert, factors, unit
+from rules import truths
+from rules.calls import call
+from rules.functions import FUNCTIONS
+from rules.model import NO_NAMES, LookupTable, Names, PointInfo
+from rules.syntax import read
+from rules.terms import add, in_unit, multiply, negative
+from rules.tree import LanguageError, Node, Problem, Span, wrong
+from rules.units import NUMBER, SECOND, UnitError, convert, split, unit
 
-
-class _Wrong(Exception):  # noqa: N818 - leaves one branch of a tree; never leaves this module
-    """A branch that has already been reported."""
-
-
-_NAMES = (*FUNCTIONS, *POINT_FUNCTIONS, "vote")
 DEEPEST = 40  # nesting that people still read
 _COMPARE = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
-_MIRROR = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
-_SAY = {
-    "COMPARE": "a comparison", "SUM": "+ or -", "PRODUCT": "* or /", "_OR": "or", "_AND": "and", "_NOT": "not",
-    "NAME": "a point (device.point)", "QUANTITY": "a number with its unit", "FUNCTION": "a function", "LPAR": "(",
-    "RPAR": ")", "COMMA": "a comma", "MINUS": "-", "STRING": "a word in quotes", "$END": "the end", "EQUAL": "=",
-    "OPTION": "coverage=...",
-}  # fmt: skip
+Branch = Tree[Token] | Token
+Item = TypeVar("Item")
 
 
-@cache
-def _parser() -> lark.Lark:
-    text = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
-    return lark.Lark(text, parser="lalr", propagate_positions=True, maybe_placeholders=False)
+def parse(text: str, points: Sequence[PointInfo], names: Names = NO_NAMES) -> Node:
+    """The tree of a condition over `points`, which `names` may call otherwise.
 
-
-def _expected(names: Sequence[str]) -> str:
-    words = sorted({_SAY.get(name, name.lower()) for name in names} - {"coverage=..."})
-    return f"expected {', '.join(words)}"
-
-
-def _parse(text: str) -> Tree[Token] | Token:
-    if not text.strip():
-        raise LanguageError([Problem("the condition is empty", Span(0, 1))])
+    Raises LanguageError with everything that is wrong.
+    """
+    checker = _Checker(text, points, names)
     try:
-        return _parser().parse(text)
-    except lark.UnexpectedCharacters as error:
-        at = error.pos_in_stream or 0
-        word = text[at:].split(maxsplit=1)[0]
-        hint = "names are device.point" if word[0].isalpha() else ""
-        if word.startswith((".", "=")):
-            hint = "a minus between names needs spaces" if word[0] == "." else "equality is =="
-        allowed = _expected(sorted(error.allowed or ()))
-        raise LanguageError([Problem(f"{word!r} is not understood here; {allowed}", Span(at, 1), hint)]) from error
-    except lark.UnexpectedToken as error:
-        at = (error.pos_in_stream or 0) if error.token.type != "$END" else len(text.rstrip())
-        got = "the text ends here" if error.token.type == "$END" else f"{str(error.token)!r} is not expected here"
-        span = Span(at, max(1, len(str(error.token))))
-        raise LanguageError([Problem(f"{got}; {_expected(sorted(error.accepts or error.expected))}", span)]) from error
-
-
-def parse(text: str, points: Sequence[PointInfo]) -> Node:
-    """The tree of a condition over `points`. Raises LanguageError with everything that is wrong."""
-    checker = _Checker(text, points)
-    try:
-        node = checker.node(_parse(text))
-        checker.truth(node)
-    except _Wrong:
-        node = None
-    if node is None or checker.problems:
-        raise LanguageError(checker.problems)
-    return node
+        return checker.truth(checker.node(read(text)))
+    except LanguageError as error:
+        problems = dict.fromkeys(checker.named(problem) for problem in error.problems)
+        raise LanguageError(list(problems)) from error.__cause__
 
 
 class _Checker:
-    """Walks a parse tree once; collects problems, so that all are told at once."""
+    """Walks a parse tree once. A bad branch raises; its siblings are still looked at, so that all is told at once."""
 
-    def __init__(self, text: str, points: Sequence[PointInfo]) -> None:
+    def __init__(self, text: str, points: Sequence[PointInfo], names: Names) -> None:
         self.text = text
         self.points = points
+        self.names = names
         self.index = {point.name: number for number, point in enumerate(points)}
-        self.problems: list[Problem] = []
+        self.bound: dict[str, str] = {}  # inputs inside each() -> the point whose turn it is
         self.depth = 0
 
-    def wrong(self, message: str, span: Span, hint: str = "") -> _Wrong:
-        self.problems.append(Problem(message, span, hint))
-        return _Wrong()
-
-    def node(self, tree: Tree[Token] | Token) -> Node:
+    def node(self, tree: Branch) -> Node:
+        """The tree of a branch."""
         if isinstance(tree, Token):
             raise TypeError(tree)
-        span = Span(tree.meta.start_pos, tree.meta.end_pos - tree.meta.start_pos)
+        span = _span(tree)
         if self.depth > DEEPEST:
-            raise self.wrong(f"nested deeper than {DEEPEST}", span, "split the condition")
-        build: Callable[[list[Tree[Token] | Token], Span], Node] = getattr(self, f"_{tree.data}")
+            raise wrong(f"nested deeper than {DEEPEST}", span, "split the condition")
+        build: Callable[[list[Branch], Span], Node] = getattr(self, f"_{tree.data}")
         self.depth += 1
         try:
             return build(tree.children, span)
         finally:
             self.depth -= 1
 
-    def all(self, trees: Sequence[Tree[Token] | Token]) -> list[Node]:
-        """Every branch, so that one bad branch does not hide the next one's problem."""
-        done: list[Node] = []
-        for tree in trees:
-            try:
-                done.append(self.node(tree))
-            except _Wrong:
-                continue
-        if len(done) != len(trees):
-            raise _Wrong
-        return done
+    def nodes(self, trees: Sequence[Branch]) -> list[Node]:
+        """The trees of branches."""
+        return _every(trees, lambda tree: [self.node(tree)])
+
+    def said(self, span: Span) -> str:
+        """The text of a branch."""
+        return self.text[span.column : span.column + span.length]
 
     def truth(self, node: Node) -> Node:
+        """A node that has to be a condition."""
         if node.unit is not None:
-            text = self.text[node.span.column : node.span.column + node.span.length]
-            raise self.wrong(f"{text!r} is a number where a condition is needed", node.span, "compare it with a limit")
+            said = self.said(node.span)
+            raise wrong(f"{said!r} is a number where a condition is needed", node.span, "compare it with a limit")
         return node
 
-    def number(self, node: Node) -> Unit:
-        if node.unit is None or node.op in ("word", "state"):
-            what = "a state" if node.op in ("word", "state") else "a condition"
-            raise self.wrong(f"{what} where a number is needed", node.span)
-        return node.unit
+    def truths(self, trees: Sequence[Branch]) -> list[Node]:
+        """Branches that have to be conditions."""
+        return _every(trees, lambda tree: [self.truth(self.node(tree))])
+
+    def named(self, problem: Problem) -> Problem:
+        """The same problem; where it is a parameter's, with its value."""
+        said = self.said(problem.span)
+        given = self.names.quantities.get(said)
+        return problem if given is None else replace(problem, message=f"{said} is {given}: {problem.message}")
 
     # --- truths -------------------------------------------------------------------------------------------------
 
-    def _disjunction(self, children: list[Tree[Token] | Token], span: Span) -> Node:
-        return Node("or", tuple(self.truth(node) for node in self.all(children)), span=span)
+    def _disjunction(self, children: list[Branch], span: Span) -> Node:
+        return truths.some(self.truths(children), span)
 
-    def _conjunction(self, children: list[Tree[Token] | Token], span: Span) -> Node:
-        return Node("and", tuple(self.truth(node) for node in self.all(children)), span=span)
+    def _conjunction(self, children: list[Branch], span: Span) -> Node:
+        return truths.every(self.truths(children), span)
 
-    def _invert(self, children: list[Tree[Token] | Token], span: Span) -> Node:
-        return Node("not", (self.truth(self.node(children[0])),), span=span)
+    def _invert(self, children: list[Branch], span: Span) -> Node:
+        return truths.invert(self.truths(children)[0], span)
 
-    def _comparison(self, children: list[Tree[Token] | Token], span: Span) -> Node:
-        sides = self.all(children[::2])
-        found = []
-        for operator, left, right in zip(children[1::2], sides, sides[1:], strict=False):
-            found.append(self._compare(_COMPARE[str(operator)], left, right))
-        return found[0] if len(found) == 1 else Node("and", tuple(found), span=span)
+    def _comparison(self, children: list[Branch], span: Span) -> Node:
+        sides = self.nodes(children[::2])
+        found = [
+            self._compare(_COMPARE[str(operator)], left, right)
+            for operator, (left, right) in zip(children[1::2], pairwise(sides), strict=True)
+        ]
+        return truths.every(found, span)
 
     def _compare(self, op: str, left: Node, right: Node) -> Node:
         start = left.span.column
         span = Span(start, right.span.column + right.span.length - start)
-        if "state" in (left.op, right.op) or "word" in (left.op, right.op):
+        if {"state", "word"} & {left.op, right.op}:
             return self._compare_states(op, left, right, span)
-        left, right = self._alike(left, right)
-        if op == "ne":
-            return Node("not", (Node("eq", (left, right), span=span),), span=span)
-        if left.op == "const" and right.op == "age" and op in _MIRROR:
-            left, right, op = right, left, _MIRROR[op]
-        if left.op == "age" and right.op == "const" and op in _MIRROR:
-            older = Node("older", value=right.value, point=left.point, span=span)
-            return older if op in ("gt", "ge") else Node("not", (older,), span=span)
-        return Node(op, (left, right), span=span)
+        return truths.compare(op, left, right, span)
 
     def _compare_states(self, op: str, left: Node, right: Node, span: Span) -> Node:
         if left.op == "word":
             left, right = right, left
         if left.op != "state" or right.op != "word" or op not in ("eq", "ne"):
-            raise self.wrong('a state compares with a word only: state(x) == "warm-up"', span)
+            raise wrong('a state compares with a word only: state(x) == "warm-up"', span)
         states = self.points[left.point].states
-        word = self.text[right.span.column + 1 : right.span.column + right.span.length - 1]
+        word = self.said(right.span)[1:-1]
         if word not in states:
             near = difflib.get_close_matches(word, states, n=1, cutoff=0.4)
             known = ", ".join(states) or "none"
             name = self.points[left.point].name
             hint = f"did you mean {near[0]!r}?" if near else ""
-            raise self.wrong(f"{name} has no state {word!r}; it has {known}", right.span, hint)
+            raise wrong(f"{name} has no state {word!r}; it has {known}", right.span, hint)
         code = Node("const", value=float(states[word]), unit=NUMBER, span=right.span)
         same = Node("eq", (replace(left, op="point"), code), span=span)
-        return same if op == "eq" else Node("not", (same,), span=span)
-
-    def _alike(self, left: Node, right: Node) -> tuple[Node, Node]:
-        """Both sides in one unit: a literal in the other side's, otherwise the right in the left's."""
-        a, b = self.number(left), self.number(right)
-        if left.literal and not right.literal:
-            return self._to(left, b), right
-        return left, self._to(right, a)
-
-    def _to(self, node: Node, target: Unit) -> Node:
-        source = self.number(node)
-        if node.literal and source.plain and not target.plain and target.text and target.text != "1":
-            hint = f"write it with one, such as {node.value:g} {target.text}"
-            raise self.wrong(f"{node.value:g} has no unit", node.span, hint)
-        if node.literal and source.offset and target.text in ("K", "kelvin"):
-            raise self.wrong(
-                f"{source.text} has another zero than {target.text}", node.span, f"write it in {target.text}"
-            )
-        if node.literal and not target.offset:
-            source = source.difference()
-        try:
-            if node.op == "const":
-                value = convert(node.value, source, target)
-                return Node("const", value=value, unit=target, span=node.span, literal=node.literal)
-            scale, shift = factors(source, target)
-        except UnitError as error:
-            raise self.wrong(error.message, node.span, error.hint) from None
-        if bool(source.offset) != bool(target.offset):
-            raise self.wrong("a temperature does not compare with a difference of temperatures", node.span)
-        for op, constant, nothing in (("mul", scale, 1.0), ("add", shift, 0.0)):
-            if constant != nothing:
-                node = Node(op, (node, Node("const", value=constant, unit=NUMBER)), unit=target, span=node.span)
-        return node
+        return same if op == "eq" else truths.invert(same, span)
 
     # --- numbers ------------------------------------------------------------------------------------------------
 
-    def _quantity(self, children: list[Tree[Token] | Token], span: Span) -> Node:
-        text = str(children[0])
-        digits = len(text) - len(text.lstrip("0123456789.eE+-"))
-        if text[:digits].endswith(("e", "E")):  # the e belongs to the unit
-            digits -= 1
+    def _quantity(self, children: list[Branch], span: Span) -> Node:
+        digits, given = split(str(children[0]))
         try:
-            found = unit(text[digits:].strip())
+            found = unit(given)
         except UnitError as error:
-            raise self.wrong(error.message, Span(span.column + digits, span.length - digits), error.hint) from None
-        if math.isinf(float(text[:digits])):
-            raise self.wrong(f"{text[:digits]} is too large", span)
-        return Node("const", value=float(text[:digits]), unit=found, span=span, literal=True)
+            raise wrong(error.message, Span(span.column + span.length - len(given), len(given)), error.hint) from None
+        if math.isinf(float(digits)):
+            raise wrong(f"{digits} is too large", span)
+        return Node("const", value=float(digits), unit=found, span=span, literal=True)
 
-    def _name(self, children: list[Tree[Token] | Token], span: Span) -> Node:
-        name = str(children[0])
-        number = self.index.get(name)
-        if number is None:
-            near = difflib.get_close_matches(name, self.index, n=1, cutoff=0.5)
-            raise self.wrong(f"there is no point {name}", span, f"did you mean {near[0]}?" if near else "")
-        return Node("point", point=number, unit=unit(self.points[number].unit), span=span)
-
-    def _word(self, children: list[Tree[Token] | Token], span: Span) -> Node:
+    def _word(self, children: list[Branch], span: Span) -> Node:
         del children
         return Node("word", unit=NUMBER, span=span)
 
-    def _negative(self, children: list[Tree[Token] | Token], span: Span) -> Node:
-        node = self.node(children[0])
-        found = self.number(node)
-        if node.op == "const":
-            return replace(node, value=-node.value, span=span)
-        if found.offset:
-            raise self.wrong(f"a temperature in {found.text} has no negative", span)
-        return Node("neg", (node,), unit=found, span=span)
+    def _negative(self, children: list[Branch], span: Span) -> Node:
+        return negative(self.node(children[0]), span)
 
-    def _sum(self, children: list[Tree[Token] | Token], span: Span) -> Node:
-        sides = self.all(children[::2])
-        total = sides[0]
-        for operator, right in zip(children[1::2], sides[1:], strict=False):
-            total = self._add("add" if operator == "+" else "sub", total, right, span)
+    def _sum(self, children: list[Branch], span: Span) -> Node:
+        total, *others = self.nodes(children[::2])
+        for operator, right in zip(children[1::2], others, strict=True):
+            total = add(total, right, span, "add" if operator == "+" else "sub")
         return total
 
-    def _add(self, op: str, left: Node, right: Node, span: Span) -> Node:
-        a, b = self.number(left), self.number(right)
-        if a.offset and b.offset and not right.literal:  # temperatures: only their difference is one thing
-            if op == "add":
-                raise self.wrong("two temperatures do not add; their difference and their mean have meaning", span)
-            return Node(op, (left, self._to(right, a)), unit=a.difference(), span=span)
-        if left.literal and not right.literal:
-            left, a = self._to(left, b.difference()), b
-        else:
-            right = self._to(right, a.difference())
-        if left.op == right.op == "const":
-            value = left.value + right.value if op == "add" else left.value - right.value
-            return Node("const", value=value, unit=a, span=span, literal=left.literal and right.literal)
-        return Node(op, (left, right), unit=a, span=span)
-
-    def _product(self, children: list[Tree[Token] | Token], span: Span) -> Node:
-        sides = self.all(children[::2])
-        total = sides[0]
-        for operator, right in zip(children[1::2], sides[1:], strict=False):
-            a, b = self.number(total), self.number(right)
-            if a.offset or b.offset:
-                raise self.wrong("a temperature in degC or degF has no multiples; subtract another one first", span)
-            op, sign, power = ("mul", "*", 1) if operator == "*" else ("div", "/", -1)
-            text = a.text if b.plain else f"{a.text or '1'}{sign}{b.text}"
-            total = Node(op, (total, right), unit=a.times(b, text, power), span=span)
-        if all(side.op == "const" for side in sides):
-            return self._folded(total, span)
+    def _product(self, children: list[Branch], span: Span) -> Node:
+        total, *others = self.nodes(children[::2])
+        for operator, right in zip(children[1::2], others, strict=True):
+            total = multiply(total, right, span, "mul" if operator == "*" else "div")
         return total
 
-    def _folded(self, node: Node, span: Span) -> Node:
-        left, right = (side if side.op == "const" else self._folded(side, span) for side in node.args)
-        if node.op == "div" and right.value == 0.0:
-            raise self.wrong("division by zero", right.span)
-        value = left.value * right.value if node.op == "mul" else left.value / right.value
-        return Node("const", value=value, unit=node.unit, span=span, literal=True)
+    # --- names --------------------------------------------------------------------------------------------------
+
+    def _name(self, children: list[Branch], span: Span) -> Node:
+        return self._point(str(children[0]), span)
+
+    def _point(self, name: str, span: Span) -> Node:
+        number = self.index.get(name)
+        if number is None:
+            raise self._unknown("point", name, span)
+        return Node("point", point=number, unit=unit(self.points[number].unit), span=span)
+
+    def _bare(self, children: list[Branch], span: Span) -> Node:
+        name, names = str(children[0]), self.names
+        if name in self.bound:
+            return self._point(self.bound[name], span)
+        if name in names.many:
+            raise wrong(f"{name} stands for any number of points", span, f"write any(each({name}, {name} > ...))")
+        if name in names.points:
+            return self._point(names.points[name][0], span)
+        if name in names.quantities:
+            return self._parameter(name, span)
+        if name in names.tables:
+            raise wrong(f"{name} is a table", span, f"write lookup({name}, x)")
+        if name in FUNCTIONS:
+            raise wrong(f"{name} is a function", span, f"write {name}({FUNCTIONS[name].takes})")
+        raise self._unknown("input, parameter or table" if names != NO_NAMES else "point", name, span)
+
+    def _unknown(self, what: str, name: str, span: Span) -> LanguageError:
+        names = self.names
+        known = [*names.points, *names.quantities, *names.tables, *self.index]
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else ""
+        if not near and name.partition("-")[0] in known:
+            hint = "a minus between names needs spaces"
+        elif not near and "." not in name and names == NO_NAMES:
+            hint = "names are device.point"
+        return wrong(f"there is no {what} {name}", span, hint)
+
+    def _parameter(self, name: str, span: Span) -> Node:
+        try:
+            digits, given = split(self.names.quantities[name])
+            return Node("const", value=float(digits), unit=unit(given), span=span, literal=True)
+        except UnitError as error:
+            raise wrong(error.message, span, error.hint) from None
+
+    def _table(self, tree: Branch) -> LookupTable:
+        """The table that is the first argument of lookup()."""
+        name = _bare_name(tree)
+        table = self.names.tables.get(name)
+        if table is None:
+            near = difflib.get_close_matches(name, self.names.tables, n=1, cutoff=0.4)
+            known = ", ".join(self.names.tables) or "none"
+            hint = f"did you mean {near[0]}?" if near else f"known tables: {known}"
+            raise wrong(f"there is no table {name or self.said(_span(tree))}", _span(tree), hint)
+        rising = all(a < b for a, b in pairwise(table.xs))
+        if not rising or not table.xs or len(table.xs) != len(table.ys):
+            raise wrong(f"table {name} needs as many y as x, one at least, x rising", _span(tree))
+        return table
 
     # --- functions ----------------------------------------------------------------------------------------------
 
-    def _call(self, children: list[Tree[Token] | Token], span: Span) -> Node:
-        name = str(children[0])
+    def _option(self, children: list[Branch], span: Span) -> Node:
+        raise wrong(f"{children[0]}= has no place here", span)
+
+    def _call(self, children: list[Branch], span: Span) -> Node:
+        name, given = str(children[0]), children[1:]
         at = Span(span.column, len(name))
-        given = children[1:]
         options = [tree for tree in given if isinstance(tree, Tree) and tree.data == "option"]
         positional = [tree for tree in given if tree not in options]
-        if name not in _NAMES:
-            near = difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else "functions are " + ", ".join(_NAMES)
-            raise self.wrong(f"there is no function {name}", at, hint)
-        wanted = {"vote": "k, conditions ...", **dict.fromkeys(POINT_FUNCTIONS, "point")}.get(name, "x, length")
-        if len(positional) != wanted.count(",") + 1 and not (name == "vote" and len(positional) > 1):
-            raise self.wrong(f"{name}({wanted}) is given {len(positional)} things", at)
-        if name in FUNCTIONS:
-            return self._window(name, self.all(positional), self._coverage(options), span)
-        if options:
-            raise self.wrong(f"{name} takes no options", at)
-        arguments = self.all(positional)
-        return self._vote(arguments, span) if name == "vote" else self._of_point(name, arguments[0], span)
+        if name not in FUNCTIONS:
+            near = difflib.get_close_matches(name, FUNCTIONS, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else "functions are " + ", ".join(FUNCTIONS)
+            raise wrong(f"there is no function {name}", at, hint)
+        function = FUNCTIONS[name]
+        if len(positional) not in function.counts:
+            raise wrong(f"{name}({function.takes}) is given {len(positional)} things", at)
+        if name == "each":
+            raise wrong("each(...) stands only inside any(...), all(...) and vote(k, ...)", span)
+        coverage = self._coverage(options)
+        if name == "lookup":
+            return self._lookup(positional, span)
+        if name in ("any", "all", "vote"):
+            return call(name, self._conditions(name, positional), coverage, self.points, span)
+        arguments = self.nodes(positional)
+        if function.condition:
+            self.truth(arguments[0])
+        return call(name, arguments, coverage, self.points, span)
 
-    def _option(self, children: list[Tree[Token] | Token], span: Span) -> Node:
-        raise self.wrong(f"{children[0]}= has no place here", span)
-
-    def _coverage(self, options: Sequence[Tree[Token]]) -> float:
-        coverage = DEFAULT_COVERAGE
+    def _coverage(self, options: Sequence[Tree[Token]]) -> float | None:
+        coverage = None
         for tree in options:
             node = self.node(tree.children[1])
             if tree.children[0] != "coverage" or node.op != "const" or (node.unit or SECOND).dimension:
-                raise self.wrong("the one option is coverage, such as coverage=80 %", node.span)
+                raise wrong("the one option is coverage, such as coverage=80 %", node.span)
             coverage = convert(node.value, node.unit or NUMBER, NUMBER)
             if not 0.0 < coverage <= 1.0:
-                raise self.wrong("coverage is above 0 % and up to 100 %", node.span)
+                raise wrong("coverage is above 0 % and up to 100 %", node.span)
         return coverage
 
-    def _of_point(self, name: str, node: Node, span: Span) -> Node:
-        if node.op != "point":
-            raise self.wrong(f"{name}() is asked of a point (device.point)", node.span)
-        found = {"age": SECOND, "state": NUMBER}.get(name)
-        if name == "state" and not self.points[node.point].states:
-            raise self.wrong(f"{self.points[node.point].name} has no states", node.span)
-        return Node(name, point=node.point, unit=found, span=span)
+    def _lookup(self, trees: Sequence[Branch], span: Span) -> Node:
+        table = self._table(trees[0])
+        try:
+            x_unit, y_unit = unit(table.x_unit), unit(table.y_unit)
+        except UnitError as error:
+            raise wrong(f"table {table.name}: {error.message}", _span(trees[0]), error.hint) from None
+        x = in_unit(self.node(trees[1]), x_unit)
+        return Node("lookup", (x,), unit=y_unit, knots=(*table.xs, *table.ys), span=span)
 
-    def _vote(self, arguments: list[Node], span: Span) -> Node:
-        first, conditions = arguments[0], tuple(self.truth(node) for node in arguments[1:])
-        if first.op != "const" or not (first.unit or SECOND).plain or not 1 <= first.value <= len(conditions):
-            raise self.wrong(f"vote(k, ...) needs k from 1 to the number of conditions, {len(conditions)}", first.span)
-        if first.value != int(first.value):
-            raise self.wrong("vote(k, ...) needs a whole number k", first.span)
-        return Node("vote", conditions, value=first.value, span=span)
+    def _conditions(self, name: str, trees: Sequence[Branch]) -> list[Node]:
+        """Arguments of any, all, vote, each(...) among them written out."""
+        count = self.nodes(trees[:1]) if name == "vote" else []
+        conditions = _every(trees[len(count) :], self._expanded)
+        written_out = not any(map(_is_each, trees))
+        if written_out and count and count[0].op == "const" and count[0].value > len(conditions):
+            message = f"vote(k, ...) needs k from 1 to the number of conditions, {len(conditions)}"
+            raise wrong(message, count[0].span)
+        return [*count, *conditions]
 
-    def _window(self, name: str, arguments: list[Node], coverage: float, span: Span) -> Node:
-        function = FUNCTIONS[name]
-        source, length = arguments
-        if length.op != "const" or self.number(length).dimension != SECOND.dimension:
-            raise self.wrong(f"{name}(x, length) needs a duration, such as 10 min", length.span)
-        length_s = convert(length.value, length.unit or SECOND, SECOND)
-        if not length_s > 0.0:
-            raise self.wrong(f"{name}(x, length) needs a duration above zero", length.span)
-        if function.truth:
-            source = self.truth(source)
-        else:
-            self.number(source)
-        if name == "increase":
-            return self._increase(source, length_s, coverage, span)
-        if name == "held":  # true throughout is: not once untrue
-            window = Window("span", Node("not", (source,), span=source.span), length_s)
-            return Node("not", (Node("within", window=window, span=span),), span=span)
-        window = Window(function.family, source, length_s, DEFAULT_COVERAGE if function.family == "span" else coverage)
-        return Node(name, window=window, unit=_result(function.result, source.unit), span=span)
+    def _expanded(self, tree: Branch) -> list[Node]:
+        if not _is_each(tree):
+            return self.truths([tree])
+        children = tree.children if isinstance(tree, Tree) else []
+        if len(children) != 3:
+            raise wrong(f"each({FUNCTIONS['each'].takes}) is given {len(children) - 1} things", _span(tree))
+        name = _bare_name(children[1])
+        if name not in self.names.points or name in self.bound:
+            near = difflib.get_close_matches(name, self.names.points, n=1, cutoff=0.4)
+            said = f"{name or self.said(_span(children[1]))} is not an input"
+            raise wrong(
+                said, _span(children[1]), f"did you mean {near[0]}?" if near else "write each(input, condition)"
+            )
+        return _every(self.names.points[name], lambda point: self._with(name, point, children[2]))
 
-    def _increase(self, source: Node, length_s: float, coverage: float, span: Span) -> Node:
-        kind = self.points[source.point].kind if source.op == "point" else ""
-        if kind in ("", "gauge"):
-            message = "increase() sums a point of kind counter, increment, running_total or intensity"
-            raise self.wrong(message, source.span, "for a gauge use rise or change")
-        found = source.unit or NUMBER
-        if kind == "intensity":
-            amount = Window("mean", source, length_s, coverage)
-            text = found.text.rpartition("/")[0] or f"{found.text}*s"
-            per = unit(text) if text else NUMBER
-            scaled = Node("amount", window=amount, unit=found.times(SECOND, f"{found.text}*s"), span=span)
-            return self._to(scaled, per) if per.dimension == (scaled.unit or NUMBER).dimension else scaled
-        window = Window("increase", source, length_s, coverage, point=source.point)
-        return Node("increase", window=window, unit=found.difference(), span=span)
+    def _with(self, name: str, point: str, tree: Branch) -> list[Node]:
+        """A condition in which an input stands for one point."""
+        self.bound[name] = point
+        try:
+            return self.truths([tree])
+        finally:
+            del self.bound[name]
 
 
-def _result(result: str, source: Unit | None) -> Unit | None:
-    if result == "truth" or source is None:
-        return None if result == "truth" else NUMBER
-    if result == "rate":
-        return source.times(SECOND, f"{source.text or '1'}/s", -1)
-    return source.difference() if result == "difference" else source
+def _every(items: Iterable[Item], nodes: Callable[[Item], list[Node]]) -> list[Node]:
+    """All nodes of all items, so that one bad branch does not hide the next one's problem."""
+    done: list[Node] = []
+    problems: list[Problem] = []
+    for item in items:
+        try:
+            done.extend(nodes(item))
+        except LanguageError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise LanguageError(problems)
+    return done
+
+
+def _span(tree: Branch) -> Span:
+    if isinstance(tree, Token):
+        raise TypeError(tree)
+    return Span(tree.meta.start_pos, tree.meta.end_pos - tree.meta.start_pos)
+
+
+def _bare_name(tree: Branch) -> str:
+    """The name that a branch is; "" when it is something else."""
+    return str(tree.children[0]) if isinstance(tree, Tree) and tree.data == "bare" else ""
+
+
+def _is_each(tree: Branch) -> bool:
+    return isinstance(tree, Tree) and tree.data == "call" and tree.children[0] == "each"

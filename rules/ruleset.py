@@ -113,7 +113,7 @@ def _level_trees(
             if text is None:
                 continue
             try:
-                trees[key] = parse(text, points)
+                trees[key] = parse(text, points, alarm.names)
             except LanguageError as error:
                 problems.extend(
                     RuleProblem(alarm.name, level.level, key, p.message, p.span.column, p.span.length, p.hint)

@@ -18,17 +18,19 @@ def canonical(node: Node, points: Sequence[PointInfo]) -> list[Any]:
     """A tree as JSON that is equal exactly when the judgement is: points by what they are, not by number."""
     window = node.window and describe(node.window, points)
     point = describe_point(points[node.point]) if node.point >= 0 else None
-    return [node.op, node.value, point, window, [canonical(child, points) for child in node.args]]
+    knots = [list(node.knots)] if node.knots else []
+    return [node.op, node.value, point, window, [canonical(child, points) for child in node.args], *knots]
 
 
 def describe(window: Window, points: Sequence[PointInfo]) -> list[Any]:
     """What decides a window's state."""
-    return [window.family, canonical(window.source, points), window.length_s, window.coverage]
+    count = [window.count] if window.count else []
+    return [window.family, canonical(window.source, points), window.length_s, window.coverage, *count]
 
 
 def describe_point(point: PointInfo) -> list[Any]:
     """What of a point decides judgements of it."""
-    return [point.name, point.unit, point.stale_after_s, point.kind, point.wrap]
+    return [point.name, point.unit, point.stale_after_s, point.kind, point.wrap, point.reset, point.baseline]
 
 
 def digest(data: Any) -> str:
@@ -73,11 +75,33 @@ class Body:
             self.lines.append(f"l{k}, h{k}, d = age(num, {self.column('point', node.point)}, t)")
             self.lines.append("due = d if d < due else due")
             self.due = True
+        elif node.op == "baseline":
+            self.lines.append(f"l{k} = h{k} = baseline(num, {self.column('point', node.point)})")
+        elif node.op == "lookup":
+            return self.looked_up(node)
         elif node.window is not None:
-            column = self.column("window", self.plan.window(node.window))
-            self.lines.append(f"l{k}, h{k} = read_{node.op}(tab, par, num, ints, {column}, t)")
+            return self.windowed(node, node.window)
         else:
             return self.arithmetic(node)
+        return f"l{k}", f"h{k}"
+
+    def windowed(self, node: Node, window: Window) -> tuple[str, str]:
+        """What a window gives; some functions ask for a horizon or a limit too."""
+        more = [", ".join(self.number(limit)) for limit in node.args]
+        if node.op == "forecast":
+            more.append(self.constant(node.value))
+        k = self.name()
+        asked = ", ".join(["tab, par, num, ints", self.column("window", self.plan.window(window)), "t", *more])
+        self.lines.append(f"l{k}, h{k} = read_{node.op}({asked})")
+        return f"l{k}", f"h{k}"
+
+    def looked_up(self, node: Node) -> tuple[str, str]:
+        """A table's limit; all of the table is data."""
+        (lo, hi) = self.number(node.args[0])
+        k = self.name()
+        at = len(self.constants)
+        self.constants.extend([float(len(node.knots) // 2), *node.knots])
+        self.lines.append(f"l{k}, h{k} = lookup(par, b + {at}, {lo}, {hi})")
         return f"l{k}", f"h{k}"
 
     def arithmetic(self, node: Node) -> tuple[str, str]:
@@ -131,11 +155,13 @@ class Body:
         return f"t{k}"
 
     def asked(self, node: Node) -> str:
-        """Truths without parts: of points and of spans."""
+        """Truths without parts: of points, of spans and streaks, and what is known at all times."""
         k = self.name()
-        if node.window is not None:
+        if node.op in ("true", "false"):
+            self.lines.append(f"t{k} = {int(node.op == 'true')}")
+        elif node.window is not None:
             column = self.column("window", self.plan.window(node.window))
-            self.lines.append(f"t{k} = read_within(tab, par, num, ints, {column}, t)")
+            self.lines.append(f"t{k} = read_{node.op}(tab, par, num, ints, {column}, t)")
         elif node.op == "older":
             point, limit = self.column("point", node.point), self.constant(node.value)
             self.lines.append(f"t{k}, d = older(num, {point}, {limit}, t)")

@@ -36,10 +36,11 @@ class Node:
 
     op: str
     args: tuple[Node, ...] = ()
-    value: float = 0.0  # of constants; k of votes; limit of ages
+    value: float = 0.0  # of constants; k of votes; limit of ages; horizon of forecasts in seconds
     point: int = -1
     window: Window | None = None
     unit: Unit | None = None
+    knots: tuple[float, ...] = ()  # of look-ups: all xs, then all ys
     span: Span = field(default=Span(0, 1), compare=False)
     literal: bool = field(default=False, compare=False)  # a number as written, which may still take a unit's meaning
 
@@ -59,3 +60,8 @@ class LanguageError(ValueError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(f"column {p.span.column}: {p.message}" for p in problems))
         self.problems = tuple(problems)
+
+
+def wrong(message: str, span: Span, hint: str = "") -> LanguageError:
+    """One problem, to be raised."""
+    return LanguageError([Problem(message, span, hint)])

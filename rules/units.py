@@ -229,21 +229,27 @@ def convert(value: float, source: Unit, target: Unit) -> float:
     return float(f"{value * scale + shift:.12g}")
 
 
+def split(text: str) -> tuple[str, str]:
+    """The digits and the unit of a quantity such as "2.5 m". Raises UnitError."""
+    found = _QUANTITY.fullmatch(text)
+    if found is None:
+        raise UnitError(f'a quantity such as "2.5 m" is expected, got {text!r}')
+    return found[1], (found[2] or "").rstrip()
+
+
 def quantity(text: str, target: str, *, difference: bool = False) -> float:
     """The number of a quantity such as "2.5 m" or "25 %LEL" in unit `target` ("mm"). Raises UnitError.
 
     `difference`: the text is a difference, so "10 degC" is 10 K and not 283.15 K.
     """
-    found = _QUANTITY.fullmatch(text)
-    if found is None:
-        raise UnitError(f'a quantity such as "2.5 m" is expected, got {text!r}')
+    digits, given_text = split(text)
     wanted = unit(target)
-    given = unit(found[2] or "")
+    given = unit(given_text)
     if given.plain and target.strip() not in ("", "1"):
-        raise UnitError(f"{text!r} has no unit", f'write it with one, such as "{found[1]} {target}"')
+        raise UnitError(f"{text!r} has no unit", f'write it with one, such as "{digits} {target}"')
     if difference:
         wanted, given = wanted.difference(), given.difference()
-    return convert(float(found[1]), given, wanted)
+    return convert(float(digits), given, wanted)
 
 
 _NAMES = {
