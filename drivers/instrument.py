@@ -22,15 +22,12 @@ _NOT_THERE = frozenset({2, 3})  # exception codes of a read that a smaller one m
 
 
 class PointOverride(api.Section):
-    """What the site says of a point. `scale` and `offset` come on top of the map's: value = scale * map's + offset.
+    """What the site says of a point beyond its register map: value = scale * map's + offset."""
 
-    `low`, `high` are numbers in `unit`, or in the map's unit where none is given; the site file writes quantities.
-    """
-
-    scale: float | None = None
-    offset: float | None = None
-    unit: str | None = None
-    low: float | None = None
+    scale: float | None = None  # on top of the map's
+    offset: float | None = None  # in `unit`
+    unit: str | None = None  # of the value; the map's when left out
+    low: float | None = None  # numbers in `unit`: the site file writes quantities
     high: float | None = None
 
 

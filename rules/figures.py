@@ -21,6 +21,7 @@ class ModelProblem:
     path: tuple[str | int, ...]
     message: str
     hint: str = ""
+    about: str = ""  # the point that does not exist
 
     def __str__(self) -> str:
         """`key: got ..., expected ...; did you mean ...?`."""

@@ -172,20 +172,21 @@ def _bound_points(
         if not wanted.many or wanted.least:
             problems.append(ModelProblem(path, f"got nothing, expected {_wish(wanted)}"))
         return ()
-    several = given if isinstance(given, list) else [given]
-    if isinstance(given, list) and not wanted.many:
+    several = list(given) if isinstance(given, list | tuple) else [given]
+    if isinstance(given, list | tuple) and not wanted.many:
         problems.append(ModelProblem(path, f"got an array, expected {_wish(wanted)}"))
         return ()
     if len(several) < wanted.least:
         problems.append(ModelProblem(path, f"got {len(several)} points, expected {_wish(wanted)}"))
     for at, name in enumerate(several):
-        place = (*path, at) if isinstance(given, list) else path
+        place = path if given is name else (*path, at)
         point = points.get(name) if isinstance(name, str) else None
         if not isinstance(name, str):
             problems.append(ModelProblem(place, f"got {shown(name)}, expected {_wish(wanted)}"))
         elif point is None:
-            message = f"there is no point {name}, expected {_wish(wanted)}"
-            problems.append(ModelProblem(place, message, near(name, points)))
+            fit = [other for other, candidate in points.items() if not _unfit(wanted, candidate)]
+            message = f"got {shown(name)}, expected {_wish(wanted)}"
+            problems.append(ModelProblem(place, message, near(name, fit) or near(name, points), name))
         elif name in several[:at]:
             problems.append(ModelProblem(place, f"got {shown(name)} twice, expected each point once"))
         elif message := _unfit(wanted, point):

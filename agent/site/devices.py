@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from drivers.api import Point, Section
+from drivers.api import Kind, Point, Section
 from drivers.registry import instrument_driver
 
 from .around import Around, split
@@ -62,6 +62,9 @@ def _device(around: Around, name: str, raw: Any) -> DeviceConfig | None:
     }
     if File(str(getattr(section, "map", ""))).is_absolute():
         document.warn((*path, "map"), "has an absolute path: the kept copy of this site will not have it of its own")
+    if not description.live:
+        message = "has recordings only and never gives a reading live: what depends on it is not protected"
+        document.warn((*path, "driver"), message)
     if (ranged := _ranged(driver, section, points, configs)) is not None:
         try:
             section, description = ranged, driver.describe(ranged, document.file(path).parent)
@@ -139,6 +142,9 @@ def _point(around: Around, device: str, table: DeviceTable, point: Point, own: P
     if low is not None and high is not None and low >= high:
         got = f"{low:g} to {high:g} {point.unit}".rstrip()
         document.error(path, f"got a range from {got}, expected low below high")
+    if own.reset is not None and point.kind is not Kind.RUNNING_TOTAL:
+        document.error((*path, "reset"), f"got it for a {point.kind}, expected a running total")
+    wrap = around.quantity((*path, "wrap"), own.wrap, point.unit)
     return PointConfig(
         name=name,
         device=device,
@@ -149,7 +155,9 @@ def _point(around: Around, device: str, table: DeviceTable, point: Point, own: P
         high=high,
         kind=str(point.kind),
         states=MappingProxyType(dict(point.states)),
-        wrap=point.wrap,
+        wrap=point.wrap if wrap is None else wrap,
+        reset=own.reset,
+        baseline="first" if own.baseline == "first" else around.quantity((*path, "baseline"), own.baseline, point.unit),
         stale_after_s=stale,
         flat_after_s=own.flat_after or table.flat_after,
         max_step=around.quantity((*path, "max_step"), own.max_step, point.unit, step=True),

@@ -17,6 +17,7 @@ from drivers.modbus import LineSection
 from . import sections
 from .response import built_in_patterns
 from .schema import instrument_sections, keys, output_sections, shown_default, site_schema, table_schema
+from .validate import keys_of, model_at
 
 INTRO = """# The site file
 
@@ -45,6 +46,7 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[[plan.NAME.level.LEVEL]] and [plan.NAME.all_clear]", sections.ActionTable),
     ("[alarm.NAME]", sections.AlarmTable),
     ("[alarm.NAME.level.LEVEL]", sections.LevelTable),
+    ("[table.NAME]", sections.LookupTableTable),
     ("[uplink]", sections.UplinkTable),
     ("[storage]", sections.StorageTable),
 )
@@ -81,10 +83,13 @@ def _words(model: type[BaseModel]) -> str:
     return " ".join(inspect.cleandoc(model.__doc__ or "").split())
 
 
-def _key_table(model: type[BaseModel]) -> str:
+def _key_table(model: type[BaseModel], known: Iterable[str] = ()) -> str:
+    """Keys with their values, defaults and meanings, those left out that stand in another table."""
     comments = dict(_COMMENT.findall(inspect.getsource(model)))
     lines = ["| key | value | default | meaning |", "|---|---|---|---|"]
     for key, schema, required in keys(table_schema(model)):
+        if key in known:
+            continue
         default = shown_default(schema)
         if default is not None and "format" in schema:
             default = f'"{default.strip(chr(34))}"'
@@ -99,6 +104,11 @@ def _driver_parts(kind: str, drivers: Mapping[str, type[BaseModel]]) -> Iterable
         yield f'### `[{kind}.NAME]` with `driver = "{name}"`\n'
         yield f"{_words(section)}\n"
         yield _key_table(section)
+        point = model_at(section, ("point", "any"))
+        if point is not None:
+            yield f'#### `[{kind}.NAME.point.POINT]` with `driver = "{name}"`\n'
+            yield f"{_words(point)}\n"
+            yield _key_table(point, keys_of(sections.PointTable))
 
 
 def _pattern_table() -> str:

@@ -6,14 +6,15 @@ import glob
 import re
 import tomllib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from .places import Path as KeyPath
 from .places import Places
 from .problems import ConfigErrors, Problem, dotted, nearest, shown
 
-COLLECTIONS = ("zone", "bus", "device", "output", "pattern", "message", "plan", "alarm")
+COLLECTIONS = ("zone", "bus", "device", "output", "pattern", "message", "plan", "table", "alarm")
 SINGLE = ("site", "uplink", "storage")
 
 _WHERE = re.compile(r"(?s)(.*) \(at (?:line (\d+), column (\d+)|end of document)\)")
@@ -29,6 +30,7 @@ class Document:
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
         self.contents: dict[Path, bytes] = {}  # of the files read, the site file first
+        self.models: dict[Path, bytes] = {}  # of the models that alarms are made of
         self._texts: dict[Path, str] = {}
         self._places: dict[Path, Places] = {}
         self._origin: dict[KeyPath, Path] = {}
@@ -50,13 +52,27 @@ class Document:
         """The file in which a key stands."""
         return self._origin.get(path[:2]) or self._origin.get(path[:1]) or self.path
 
-    def error(self, path: KeyPath, message: str, hint: str = "", column: int | None = None) -> None:
-        """Note a mistake at a key; `column` counts from 0 inside its string value."""
-        self.errors.append(self._problem("error", path, message, hint, column))
+    def error(
+        self, path: KeyPath, message: str, hint: str = "", column: int | None = None, *, file: Path | None = None
+    ) -> None:
+        """Note a mistake at a key, of a model's file where one is given.
 
-    def warn(self, path: KeyPath, message: str, hint: str = "") -> None:
-        """Note something doubtful at a key."""
-        self.warnings.append(self._problem("warning", path, message, hint))
+        `column` counts from 0 inside the key's string value.
+        """
+        self.errors.append(self._problem(path, message, hint, column, file))
+
+    def warn(
+        self, path: KeyPath, message: str, hint: str = "", column: int | None = None, *, file: Path | None = None
+    ) -> None:
+        """Note something doubtful at a key, with places as in `error`."""
+        self.warnings.append(replace(self._problem(path, message, hint, column, file), severity="warning"))
+
+    def read_model(self, file: Path) -> bytes:
+        """The content of a model's file, which the site then depends on. Raises OSError, ValueError."""
+        if file not in self.models:
+            self.models[file] = content = file.read_bytes()
+            self._texts[file] = content.decode("utf-8", "replace").replace("\r\n", "\n")
+        return self.models[file]
 
     def place(self, path: KeyPath) -> str:
         """`file:line` of a key, for messages that name a second place."""
@@ -69,19 +85,12 @@ class Document:
         unique = dict.fromkeys(problems)
         return sorted(unique, key=lambda p: (files.get(p.file, len(files)), p.line, p.column or 0, p.key))
 
-    def _problem(
-        self,
-        severity: Literal["error", "warning"],
-        path: KeyPath,
-        message: str,
-        hint: str = "",
-        column: int | None = None,
-    ) -> Problem:
-        file = self.file(path)
+    def _problem(self, path: KeyPath, message: str, hint: str, column: int | None, file: Path | None) -> Problem:
+        file = file or self.file(path)
         places = self._located(file)
         inside = places.inside(path, column) if column is not None else None
         line, found = inside or (places.key(path)[0], None)
-        return Problem(file, line, found, dotted(path), message, hint, severity)
+        return Problem(file, line, found, dotted(path), message, hint)
 
     def _located(self, file: Path) -> Places:
         if file not in self._places:  # only a site with problems needs places

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .load import digest_of, is_built_in, load_site, map_files
+from .load import digest_of, is_built_in, load_site, part_files
 from .model import Site
 from .problems import ConfigErrors, Problem
 
@@ -22,8 +22,8 @@ def keep_good(site: Site, directory: Path) -> Path:
     """Copy the files of `site` into `directory`, whole or not at all, and return where.
 
     Each file is written, synced and only then, with a manifest of checksums, given its name by one rename. Built-in
-    register maps come with the software; recordings, passwords and keys stay where they are. Raises OSError, and
-    ConfigErrors when a file has changed since the site was loaded.
+    register maps and models come with the software; recordings, passwords and keys stay where they are. Raises
+    OSError, and ConfigErrors when a file has changed since the site was loaded.
     """
     directory.mkdir(parents=True, exist_ok=True)
     number, newest = next(_copies(directory), (0, None))
@@ -64,14 +64,14 @@ def keep_good(site: Site, directory: Path) -> Path:
 
 def _is_loaded(site: Site, root: Path, draft: Path) -> bool:
     """Whether the files in `draft`, which mirror those below `root`, are those that `site` was made of."""
-    maps = map_files(site.devices.values())
+    parts = part_files(site.devices.values(), site.alarms.values())
 
     def kept(files: Iterable[Path]) -> dict[Path, bytes]:
         places = (f if is_built_in(f) else draft / Path(os.path.abspath(f)).relative_to(root) for f in files)  # noqa: PTH100
         return {place: place.read_bytes() for place in places}
 
-    read = kept(file for file in site.files if file not in maps)
-    return digest_of(next(iter(read)).parent, read, kept(maps)) == site.digest
+    read = kept(file for file in site.files if file not in parts)
+    return digest_of(next(iter(read)).parent, read, kept(parts)) == site.digest
 
 
 def load_good(directory: Path) -> Site | None:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zoneinfo
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
 import drivers
-from rules.judge import Ruleset, build_ruleset
-from rules.model import PointInfo, RuleErrors, RuleProblem
+from rules.library import LIBRARY
 
+from .alarms import read_alarms, read_tables
 from .around import Around
 from .broker import broker_address
 from .devices import read_devices
 from .document import COLLECTIONS, SINGLE, Document
 from .lines import join_lines, read_buses
-from .model import AlarmConfig, DeviceConfig, OutputConfig, PointConfig, Site, Storage, Uplink, Zone
+from .model import AlarmConfig, DeviceConfig, OutputConfig, Site, Storage, Uplink, Zone
 from .outputs import read_outputs
 from .problems import ConfigErrors, listed, nearest, shown
-from .response import read_alarms, read_response, warn_unheard
+from .response import read_response, warn_unheard
+from .ruleset import site_ruleset
 from .sections import SiteTable, StorageTable, UplinkTable, ZoneTable
 from .text import title_of
 from .validate import checked, named
@@ -29,6 +31,7 @@ from .validate import checked, named
 Value = TypeVar("Value")
 
 _BUILT_IN_MAPS = Path(drivers.__file__).resolve().parent / "maps"
+_BUILT_IN_MODELS = LIBRARY.resolve()
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -42,7 +45,7 @@ def load_site(path: Path, *, home: Path | None = None) -> Site:
     for key in document.data:
         if key not in (*COLLECTIONS, *SINGLE):
             known = ("include", *SINGLE, *COLLECTIONS)
-            document.error((key,), f"got an unknown key, expected one of {listed(known)}", nearest(key, known))
+            document.error((key,), f"got an unknown key, expected one of {', '.join(sorted(known))}", nearest(key, known))
     table = _site_table(document)
     given = table or SiteTable(id="unknown")
     languages, levels = tuple(given.languages), tuple(given.levels)
@@ -54,25 +57,27 @@ def load_site(path: Path, *, home: Path | None = None) -> Site:
     outputs, wrong = read_outputs(around, devices, broken)
     lines = join_lines(document, buses, devices.values(), outputs.values())
     plans, patterns, messages = read_response(around, outputs, wrong)
-    alarms = read_alarms(around, plans)
-    warn_unheard(document, alarms, plans, outputs)
     points = {name: point for device in devices.values() for name, point in device.points.items()}
-    ruleset = _ruleset(document, points, alarms, broken)
+    tables = read_tables(document)
+    alarms = read_alarms(around, plans, points, tables, broken)
+    warn_unheard(document, alarms, plans, outputs)
     uplink = _uplink(document, given.id, home)
     storage = checked(document, StorageTable, document.data.get("storage", {}), ("storage",)) or StorageTable()
+    ruleset = site_ruleset(document, devices, alarms, broken, storage.telemetry)
     warnings = tuple(document.in_order(document.warnings))
     if document.errors or ruleset is None:
         raise ConfigErrors(document.in_order(document.errors), warnings)
-    maps = _map_contents(document, devices)
+    parts = {**_map_contents(document, devices), **document.models}
     if document.errors:
         raise ConfigErrors(document.in_order(document.errors), warnings)
-    files = (*document.contents, *(file for file in maps if not is_built_in(file)))
+    files = (*document.contents, *(file for file in parts if not is_built_in(file)))
     return Site(
         id=given.id,
         name=title_of(document, ("site",), given.name, given.id, languages),
         languages=languages,
         admin_code=given.admin_code,
         levels=levels,
+        timezone=given.timezone,
         zones=_frozen(zones or _mentioned(devices, outputs, alarms, languages)),
         buses=_frozen(lines),
         devices=_frozen(devices),
@@ -81,6 +86,7 @@ def load_site(path: Path, *, home: Path | None = None) -> Site:
         patterns=_frozen(patterns),
         messages=_frozen(messages),
         plans=_frozen(plans),
+        tables=_frozen(tables),
         alarms=_frozen({alarm.name: alarm for alarm in alarms}),
         uplink=uplink,
         storage=Storage(
@@ -89,8 +95,14 @@ def load_site(path: Path, *, home: Path | None = None) -> Site:
         ruleset=ruleset,
         warnings=warnings,
         files=files,
-        digest=digest_of(document.path.parent, document.contents, maps),
+        digest=digest_of(document.path.parent, document.contents, parts),
     )
+
+
+def part_files(devices: Iterable[DeviceConfig], alarms: Iterable[AlarmConfig]) -> tuple[Path, ...]:
+    """The register maps of devices and the models of alarms, each once."""
+    models = (alarm.model.model.file for alarm in alarms if alarm.model is not None)
+    return tuple(dict.fromkeys((*map_files(devices), *models)))
 
 
 def map_files(devices: Iterable[DeviceConfig]) -> tuple[Path, ...]:
@@ -103,12 +115,16 @@ def map_files(devices: Iterable[DeviceConfig]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(files))
 
 
-def digest_of(base: Path, files: Mapping[Path, bytes], maps: Mapping[Path, bytes]) -> str:
-    """Of names and contents, each with its length; names are relative to `base`, so that a copy has the same digest."""
+def digest_of(base: Path, files: Mapping[Path, bytes], parts: Mapping[Path, bytes]) -> str:
+    """Of names and contents, each with its length; names are relative to `base`, so that a copy has the same digest.
+
+    `parts` are register maps and models, built-in or not.
+    """
     total = hashlib.sha256()
     named_contents = [(os.path.relpath(file, base), content) for file, content in files.items()]
-    for file, content in maps.items():
-        named_contents.append((f"map {file.name}" if is_built_in(file) else os.path.relpath(file, base), content))
+    for file, content in parts.items():
+        kind = "model" if file.parent == LIBRARY else "map"
+        named_contents.append((f"{kind} {file.name}" if is_built_in(file) else os.path.relpath(file, base), content))
     for name, content in sorted(named_contents):
         total.update(f"{name}\0{len(content)}\0".encode())
         total.update(content)
@@ -116,8 +132,8 @@ def digest_of(base: Path, files: Mapping[Path, bytes], maps: Mapping[Path, bytes
 
 
 def is_built_in(file: Path) -> bool:
-    """Whether a register map came with the software."""
-    return file.resolve().is_relative_to(_BUILT_IN_MAPS)
+    """Whether a register map or a model came with the software."""
+    return any(file.resolve().is_relative_to(place) for place in (_BUILT_IN_MAPS, _BUILT_IN_MODELS))
 
 
 def _site_table(document: Document) -> SiteTable | None:
@@ -134,7 +150,17 @@ def _site_table(document: Document) -> SiteTable | None:
                 document.error((*path, key, number), f"got {shown(word)} twice, expected it once")
             elif not word.strip():
                 document.error((*path, key, number), "got nothing, expected a word")
+    _check_timezone(document, (*path, "timezone"), table.timezone)
     return table
+
+
+def _check_timezone(document: Document, path: tuple[str, ...], name: str) -> None:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known = zoneinfo.available_timezones()
+        hint = nearest(name, known) if known else "this machine has no time zones: install tzdata"
+        document.error(path, f"got {shown(name)}, expected an IANA time zone such as Asia/Shanghai", hint)
 
 
 def _zones(document: Document, languages: tuple[str, ...]) -> dict[str, Zone]:
@@ -156,33 +182,6 @@ def _mentioned(
     things: tuple[DeviceConfig | OutputConfig | AlarmConfig, ...] = (*devices.values(), *outputs.values(), *alarms)
     names = dict.fromkeys(thing.zone for thing in things if thing.zone is not None)
     return {name: Zone(name, _frozen(dict.fromkeys(languages, name))) for name in names}
-
-
-def _ruleset(
-    document: Document, points: Mapping[str, PointConfig], alarms: Iterable[AlarmConfig], broken: Iterable[str]
-) -> Ruleset | None:
-    infos = [
-        PointInfo(p.name, p.unit, p.stale_after_s, p.low, p.high, p.kind, p.states, p.wrap) for p in points.values()
-    ]
-    rules = [alarm.rule for alarm in alarms]
-    try:
-        return build_ruleset(infos, rules)
-    except RuleErrors as errors:
-        texts = {(rule.name, level.level): level for rule in rules for level in rule.levels}
-        for problem in errors.problems:
-            level = texts.get((problem.alarm, problem.level))
-            text = getattr(level, problem.key, None) if level else None
-            if not _follows(problem, text, broken):
-                path = ("alarm", problem.alarm, *(("level", problem.level) if problem.level else ()), problem.key)
-                document.error(path, problem.message, problem.hint, problem.column)
-        return None
-
-
-def _follows(problem: RuleProblem, text: object, broken: Iterable[str]) -> bool:
-    """Whether a problem only follows from a device that is wrong itself, which is told already."""
-    if problem.column is None or not isinstance(text, str):
-        return False
-    return any(text.startswith(f"{device}.", problem.column) for device in broken)
 
 
 def _uplink(document: Document, site: str, home: Path | None) -> Uplink | None:

@@ -10,7 +10,8 @@ from typing import Literal
 from drivers.api import Description, InstrumentDriver, Limits, OutputDriver, Section
 from drivers.modbus import LineSection
 from rules.judge import Ruleset
-from rules.model import AlarmRule
+from rules.library import Bound, Model
+from rules.model import AlarmRule, LookupTable
 
 from .problems import Problem
 
@@ -49,6 +50,8 @@ class PointConfig:
     kind: str
     states: Mapping[str, int]
     wrap: float | None
+    reset: tuple[float, float] | None  # running totals: (period, phase) in seconds of local time, where it is known
+    baseline: float | Literal["first"] | None  # until it is re-zeroed
     stale_after_s: float
     flat_after_s: float | None  # unchanged for that long: stuck
     max_step: float | None  # more than that between two readings: a jump
@@ -154,6 +157,17 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelUse:
+    """The model an alarm is made of, and all that it takes to bind it again with other figures."""
+
+    model: Model
+    inputs: Mapping[str, str | tuple[str, ...]]
+    parameters: Mapping[str, str | float]  # that the site gives
+    levels: tuple[str, ...] | None  # that the site names; None: all
+    bound: Bound
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmConfig:
     """An alarm: `index` is its place in the rule set."""
 
@@ -165,6 +179,7 @@ class AlarmConfig:
     shadow: bool  # judged and recorded, never sounded
     rule: AlarmRule
     index: int
+    model: ModelUse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +222,7 @@ class Site:
     languages: tuple[str, ...]
     admin_code: str | None  # GB/T 2260
     levels: tuple[str, ...]  # lowest to highest
+    timezone: str  # IANA
     zones: Mapping[str, Zone]
     buses: Mapping[str, BusConfig]
     devices: Mapping[str, DeviceConfig]
@@ -215,10 +231,11 @@ class Site:
     patterns: Mapping[str, Pattern]
     messages: Mapping[str, Message]
     plans: Mapping[str, Plan]
+    tables: Mapping[str, LookupTable]
     alarms: Mapping[str, AlarmConfig]  # in the order of the rule set's alarms
     uplink: Uplink | None
     storage: Storage
     ruleset: Ruleset
     warnings: tuple[Problem, ...]
-    files: tuple[Path, ...]  # the site file first, what it includes, the register maps that came with it
-    digest: str  # sha256 of these files and of the built-in maps they use; the same wherever they lie
+    files: tuple[Path, ...]  # the site file first, what it includes, the register maps and models that came with it
+    digest: str  # sha256 of these and of the built-in maps and models they use; the same wherever they lie

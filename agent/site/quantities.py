@@ -18,6 +18,7 @@ _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(s|min|h)\s*")
 _SEGMENT = re.compile(r"\s*(on|off)\s+(.+)")
 _PER = {"s": 1.0, "min": 60.0, "h": 3600.0}
+_RESET = re.compile(r"\s*(hh|[01]\d|2[0-3]):([0-5]\d)\s*")
 
 
 def _seconds(text: object) -> float:
@@ -86,6 +87,26 @@ def _segment(text: object) -> tuple[bool, float]:
     raise ValueError(f'got {shown(text)}, expected "on" or "off" and a duration, such as "on 500 ms"')
 
 
+def _reset(text: object) -> tuple[float, float]:
+    """Period and phase in seconds of local time: each hour or each day."""
+    if isinstance(text, str) and (found := _RESET.fullmatch(text)):
+        minutes_s = 60.0 * int(found[2])
+        return (3600.0, minutes_s) if found[1] == "hh" else (86400.0, 3600.0 * int(found[1]) + minutes_s)
+    raise ValueError(f'got {shown(text)}, expected "hh:51" for each hour or "08:00" for each day')
+
+
+def _bindings(table: object) -> dict[str, str | list[str]]:
+    if isinstance(table, dict):
+        return table  # what is in it is checked against the model, whose words are better
+    raise ValueError(f'got {shown(table)}, expected a table such as {{ level = "gauge.level" }}')
+
+
+def _figures(table: object) -> dict[str, str]:
+    if isinstance(table, dict):
+        return table
+    raise ValueError(f'got {shown(table)}, expected a table such as {{ warning_stage = "2.40 m" }}')
+
+
 _DURATION_SCHEMA = {"type": "string", "format": "duration", "pattern": r"^\s*\d+(\.\d+)?\s*(us|ms|s|min|h|d)\s*$"}
 
 
@@ -115,4 +136,19 @@ Share = Annotated[float, BeforeValidator(_share), _schema("percentage", r"^\s*\d
 Rate = Annotated[float, BeforeValidator(_rate), _schema("rate", r"^\s*\d+(\.\d+)?\s*/\s*(s|min|h)\s*$")]
 Segment = Annotated[
     Any, BeforeValidator(_segment), _schema("segment", r"^\s*(on|off)\s+\d+(\.\d+)?\s*(us|ms|s|min)\s*$")
+]
+Baseline = Annotated[
+    Any, BeforeValidator(_quantity), WithJsonSchema({"type": ["string", "number"], "format": 'quantity or "first"'})
+]
+Reset = Annotated[Any, BeforeValidator(_reset), _schema("time of day or hour", r"^\s*(hh|[01]\d|2[0-3]):[0-5]\d\s*$")]
+_NAMES = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+Bindings = Annotated[
+    Any, BeforeValidator(_bindings), WithJsonSchema({"type": "object", "additionalProperties": _NAMES})
+]  # checked against the model that is bound
+Figures = Annotated[
+    Any,
+    BeforeValidator(_figures),
+    WithJsonSchema(
+        {"type": "object", "additionalProperties": {"type": ["string", "number"], "format": "quantity"}},
+    ),
 ]

@@ -1,4 +1,4 @@
-"""Builds patterns, messages, plans and alarms, and checks that an alarm can be heard. Parses no expressions itself."""
+"""Builds patterns, messages and plans, and checks that an alarm can be heard. Knows no conditions."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from functools import cache
 from pathlib import Path as File
 from types import MappingProxyType
 
-from rules.model import AlarmRule, LevelRule
-
 from .around import Around
 from .document import Document
 from .model import Action, AlarmConfig, Message, OutputConfig, Pattern, Plan
 from .places import Path
 from .problems import listed, nearest, shown
-from .sections import ActionTable, AlarmTable, MessageTable, PatternTable, PlanTable
+from .sections import ActionTable, MessageTable, PatternTable, PlanTable
 from .text import check_message, title_of
 from .validate import checked, named
 
@@ -228,32 +226,6 @@ def activations(pattern: Pattern, repeat: int, min_off_s: float) -> tuple[float,
     return longest_s, starts + (rounds - shown_rounds) * (starts - first_starts)
 
 
-def read_alarms(around: Around, plans: Mapping[str, Plan]) -> list[AlarmConfig]:
-    """Alarms that are right but for their expressions, which the rule set is built from."""
-    document, levels = around.document, around.levels
-    alarms: list[AlarmConfig] = []
-    for name, raw in named(document, "alarm").items():
-        path = ("alarm", name)
-        table = checked(document, AlarmTable, raw, path)
-        if table is None:
-            continue
-        around.check_zone(path, table.zone)
-        for level in table.level:
-            if level not in levels:
-                message = f"got an unknown level, expected one of {', '.join(levels)}"
-                document.error((*path, "level", level), message, nearest(level, levels))
-        _check_plan(document, path, table, levels, plans)
-        known = sorted((level for level in table.level if level in levels), key=levels.index)
-        rules = ((level, table.level[level]) for level in known)
-        ordered = tuple(LevelRule(level, own.when, own.for_, own.clear, own.clear_for) for level, own in rules)
-        if ordered:
-            rule = AlarmRule(name, ordered, table.on_missing, table.latch)
-            title = title_of(document, path, table.title, name, around.languages)
-            hazard = table.hazard or table.plan or name
-            alarms.append(AlarmConfig(name, title, table.zone, hazard, table.plan, table.shadow, rule, len(alarms)))
-    return alarms
-
-
 def warn_unheard(
     document: Document,
     alarms: Iterable[AlarmConfig],
@@ -285,26 +257,6 @@ def warn_unheard(
     for name in plans:
         if name not in used:
             document.warn(("plan", name), "is used by no alarm")
-
-
-def _check_plan(
-    document: Document, path: Path, table: AlarmTable, levels: tuple[str, ...], plans: Mapping[str, Plan]
-) -> None:
-    if table.plan is None:
-        if not table.shadow:
-            document.warn(path, "has no plan: it is recorded and reported, and nobody near hears it")
-        return
-    plan = plans.get(table.plan)
-    if plan is None:
-        known = list(document.collection("plan") or {})
-        if table.plan not in known:
-            message = f"got {shown(table.plan)}, expected one of the plans: {listed(known)}"
-            document.error((*path, "plan"), message, nearest(table.plan, known))
-        return
-    for level in table.level:
-        below = levels[: levels.index(level) + 1] if level in levels else levels
-        if not any(plan.levels.get(name) for name in below) and not document.errors:
-            document.warn((*path, "level", level), f"plan {plan.name} does nothing at this level nor at a lower one")
 
 
 def _can(output: OutputConfig, table: ActionTable) -> bool:

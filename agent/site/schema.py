@@ -25,7 +25,7 @@ def site_schema() -> Schema:
     A file meant to be included has some of the tables only, so none is required.
     """
     single = {name: _table(TABLES[name]) for name in ("site", "uplink", "storage")}
-    simple = {name: _table(TABLES[name]) for name in ("zone", "pattern", "message", "plan", "alarm")}
+    simple = {name: _table(TABLES[name]) for name in ("zone", "pattern", "message", "plan", "table", "alarm")}
     collections = {
         **simple,
         "bus": _table(LineSection),

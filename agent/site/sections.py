@@ -6,7 +6,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from .quantities import LongestOn, Period, Quantity, Rate, Seconds, Segment, Share, Size, Until
+from .quantities import (
+    Baseline,
+    Bindings,
+    Figures,
+    LongestOn,
+    Period,
+    Quantity,
+    Rate,
+    Reset,
+    Seconds,
+    Segment,
+    Share,
+    Size,
+    Until,
+)
 
 SLOTS = ("place", "value", "level", "site")  # of a message's text
 
@@ -39,6 +53,10 @@ class SiteTable(Table):
     levels: list[str] = Field(
         default=["blue", "yellow", "orange", "red"], min_length=1, description="Warning levels from lowest to highest."
     )
+    timezone: str = Field(
+        default="Asia/Shanghai",
+        description="IANA name of the local time, in which recordings are dated and running totals are reset.",
+    )
 
 
 class ZoneTable(Table):
@@ -61,6 +79,17 @@ class PointTable(Table):
     )
     flat_after: Period | None = Field(default=None, description="Unchanged for that long, it counts as stuck.")
     max_step: Quantity = Field(default=None, description="More than that between two readings counts as a jump.")
+    wrap: Quantity = Field(
+        default=None, description="Counters: the value at which they start again at 0. Default: the register map's."
+    )
+    reset: Reset = Field(
+        default=None,
+        description='Running totals: when they start again at 0, each hour (`"hh:51"`) or local day (`"08:00"`).',
+    )
+    baseline: Baseline = Field(
+        default=None,
+        description="What `baseline()` of it is until a person re-zeroes it: a value, or its first good reading.",
+    )
 
 
 class DeviceTable(Table):
@@ -178,20 +207,45 @@ class LevelTable(Table):
 
 
 class AlarmTable(Table):
-    """An alarm and its levels."""
+    """An alarm: its own levels, or a model of the library with this site's points and figures."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["level"]}, {"required": ["model"]}]})
 
     title: Texts = Field(default_factory=dict, description="What people call it, by language. Default: its name.")
     zone: str | None = Field(default=None, description="The zone it is about; none: the whole site.")
     hazard: str | None = Field(
-        default=None, description="The hazard it is about. Default: its plan's name, or its own."
+        default=None, description="The hazard it is about. Default: its model's, its plan's name, or its own."
     )
     plan: str | None = Field(default=None, description="What is done. Without one it is recorded and reported only.")
     shadow: bool = Field(default=False, description="Judged and recorded, never sounded: for a rule on trial.")
-    on_missing: Literal["hold", "alarm", "clear"] = Field(
-        default="hold", description="What missing data means for an active level: it stays, is true, or is false."
+    on_missing: Literal["hold", "alarm", "clear"] | None = Field(
+        default=None,
+        description="What missing data means for an active level: it stays, is true, or is false. "
+        "Default: its model's, or `hold`.",
     )
-    latch: bool = Field(default=False, description="Stays until a person resets it.")
-    level: dict[str, LevelTable] = Field(min_length=1, description="Its levels: some of the site's.")
+    latch: bool | None = Field(
+        default=None, description="Stays until a person resets it. Default: its model's, or `false`."
+    )
+    level: dict[str, LevelTable] = Field(default_factory=dict, description="Its levels: some of the site's.")
+    model: str | None = Field(
+        default=None, description="Instead of levels: a model of the library, or a file whose name ends in `.toml`."
+    )
+    inputs: Bindings = Field(
+        default_factory=dict, description="The points that the model's inputs stand for; an array where it takes many."
+    )
+    parameters: Figures = Field(
+        default_factory=dict, description="This site's figures. Default: the model's, where it has one."
+    )
+    levels: list[str] | None = Field(
+        default=None, min_length=1, description="Which of the model's levels are used. Default: all."
+    )
+
+
+class LookupTableTable(Table):
+    """A limit that depends on another quantity, for `lookup(NAME, x)` in any rule: straight lines between its knots."""
+
+    x: list[Quantity] = Field(min_length=2, description="Rising quantities.")
+    y: list[Quantity] = Field(min_length=2, description="The limit at each of them; beyond the ends it stays.")
 
 
 class UplinkTable(Table):
@@ -232,6 +286,7 @@ TABLES: dict[str, Any] = {
     "pattern": PatternTable,
     "message": MessageTable,
     "plan": PlanTable,
+    "table": LookupTableTable,
     "alarm": AlarmTable,
     "uplink": UplinkTable,
     "storage": StorageTable,
