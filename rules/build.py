@@ -35,9 +35,12 @@ _HEAD = '''"""Generated from a rule set; do not edit. The same text, without dec
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numba
 
 '''
+ENTRIES = ("run", "history")  # what is called from outside; everything else is compiled into them
 
 
 class CacheError(OSError):
@@ -56,7 +59,9 @@ class BuildResult:
 
 def module_text(source: str) -> str:
     """The generated module for numba: every function compiled, the entry cached."""
-    text = source.replace("\ndef run(", "\n@numba.njit(nogil=True, cache=True)\ndef run(")
+    text = source
+    for entry in ENTRIES:
+        text = text.replace(f"\ndef {entry}(", f"\n@numba.njit(nogil=True, cache=True)\ndef {entry}(")
     lines = text.split("\n")
     found: list[str] = []
     for line in lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 import zlib
 from array import array
@@ -10,18 +11,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from rules import kernel, windows
+from rules import agenda, kernel, windows
 from rules.explain import explain
 from rules.model import LevelChange, Sample, Verdict
 from rules.ruleset import Ruleset, build_ruleset
-from rules.tables import Kernels, twin
+from rules.tables import NO_RING, Kernels, declared_baseline, twin
 
 __all__ = ["Judge", "Ruleset", "SnapshotError", "build_ruleset"]
 
 _NOTHING: tuple[LevelChange, ...] = ()
 _MAGIC = b"TOCSIN"
 _HEAD = struct.Struct("<6sBBII")  # magic, version, kind, length, crc32
-_VERSION = 2
+_VERSION = 3
 _WHOLE, _TIMERS, _IMAGE = 1, 2, 3
 
 
@@ -50,10 +51,13 @@ class Judge:
         self._started = False
         for p, point in enumerate(ruleset.points):
             self._num[self._row_points + p * kernel.POINT_ROW + kernel.Q_GOOD_AT] = now_s
-            kernel.set_due(self._tab, self._num, p, windows.just_after(now_s + point.stale_after_s))
-        for row in self._window_rows():
+            agenda.set_due(self._tab, self._num, p, windows.just_after(now_s + point.stale_after_s))
+        for row in self._window_rows():  # what was before is not known
+            n = self._tab[row + windows.W_NUM]
             if self._tab[row + windows.W_FAMILY] == windows.SPAN:
-                self._num[self._tab[row + windows.W_NUM] + windows.N_UNKNOWN_END] = now_s
+                self._num[n + windows.N_UNKNOWN_END] = now_s
+            elif self._tab[row + windows.W_FAMILY] == windows.STREAK:
+                self._num[n + windows.N_MAYBE] = now_s
         self.use(Kernels(self._twin["run"], lambda state: state, "twin"))
 
     def _window_rows(self) -> range:
@@ -97,8 +101,25 @@ class Judge:
         before = self.step(t_s, ())
         self._ints[kernel.G_OUT] = 0
         self._twin["release"](self._tab, self._par, self._num, self._ints, alarm, self._now)
+        return Verdict([*before.changes, *self._changes()], self._deadline())
+
+    def rezero(self, point: int, value: float, t_s: float) -> Verdict:
+        """An audited re-zero: `value`, in the point's unit, is its baseline from `t_s` on. Raises ValueError."""
+        if not math.isfinite(value):
+            raise ValueError(f"a baseline is a number; got {value}")
+        before = self.step(t_s, ())
+        self._ints[kernel.G_OUT] = 0
+        self._twin["rezero"](self._tab, self._par, self._num, self._ints, point, value, self._now)
+        return Verdict([*before.changes, *self._changes()], self._deadline())
+
+    def dated(self, local_offset_s: float) -> None:
+        """Local time is judgement time plus this: only running totals with a known reset time ask for it."""
+        self._num[windows.LOCAL_OFFSET] = local_offset_s
+
+    def _deadline(self) -> float | None:
+        self._twin["put_off"](self._tab, self._num)
         deadline = self._num[self._root]
-        return Verdict([*before.changes, *self._changes()], deadline if deadline < windows.INF else None)
+        return deadline if deadline < windows.INF else None
 
     def _changes(self) -> list[LevelChange]:
         out, count = self._out, self._ints[kernel.G_OUT]
@@ -111,9 +132,9 @@ class Judge:
         self._started = True
         tab, ints = self._tab, self._ints
         for w in range(tab[windows.H_WINDOW_COUNT]):
-            kernel.mark(ints, tab[windows.H_WINDOW_LIST], kernel.G_WINDOWS, w, 1)
+            agenda.mark(ints, tab[windows.H_WINDOW_LIST], kernel.G_WINDOWS, w, 1)
         for a in range(tab[windows.H_ALARM_COUNT]):
-            kernel.mark(ints, tab[windows.H_ALARM_LIST], kernel.G_ALARMS, a, 1)
+            agenda.mark(ints, tab[windows.H_ALARM_LIST], kernel.G_ALARMS, a, 1)
         ints[kernel.G_OUT] = 0
         self._twin["settle"](tab, self._par, self._num, ints, self._born)
         return self._changes()
@@ -134,6 +155,17 @@ class Judge:
         """The alarm's level: 0 normal, 1 the lowest."""
         return self._ints[self._tab[self._tab[windows.H_ALARMS] + alarm * kernel.A_ROW + kernel.A_STATE]]
 
+    def baseline(self, point: int) -> float | None:
+        """The value a point had when it was last re-zeroed; None before."""
+        value = self._num[self._row_points + point * kernel.POINT_ROW + kernel.Q_BASELINE]
+        return value if value < windows.INF else None
+
+    def values(self, alarm: int) -> dict[str, float | None]:
+        """What the points that an alarm depends on hold now, by name; None: no usable value."""
+        rows = {p: self._row_points + p * kernel.POINT_ROW for p in sorted(self.ruleset.used_points(alarm))}
+        held = {self.ruleset.points[p].name: self._num[row + kernel.Q_LO] for p, row in rows.items()}
+        return {name: value if math.isfinite(value) else None for name, value in held.items()}
+
     def clearable(self, alarm: int) -> bool:
         """Whether a reset would let every active level of a latched alarm go."""
         states = [self._ints[i : i + kernel.LEVEL_INT] for _, i in self._levels(alarm)]
@@ -144,7 +176,8 @@ class Judge:
         """Per level: its condition, truth, delays, and every part of it with values and the readings that decided."""
         if not self._started:
             self.step(self._now, ())
-        return explain(self.ruleset, alarm, (self._tab, self._par, self._num, self._ints), self._now, self._twin)
+        state = (self._tab, self._par, self._num[:], self._ints[:])  # looking into a window forgets what is over
+        return explain(self.ruleset, alarm, state, self._now, self._twin)
 
     def _levels(self, alarm: int) -> list[tuple[int, int]]:
         """Where each level's state stands: (num, ints)."""
@@ -192,7 +225,7 @@ class Judge:
                 at += size
             windows_state = {key: ends[place] for key, place in body["windows"].items()}
             points = {name: (float(at), float(ever)) for name, (at, ever) in body["points"].items()}
-            levels, active = _levels_of(body), dict(body["active"])
+            levels, active, baselines = _levels_of(body), dict(body["active"]), dict(body["baselines"])
             then = float(body["t"])
         except (KeyError, IndexError, ValueError, TypeError, struct.error) as error:
             raise SnapshotError(f"the snapshot is not understood ({error!r}); judgement starts fresh") from error
@@ -204,16 +237,18 @@ class Judge:
         for key, row in zip(self.ruleset.window_digests, self._window_rows(), strict=True):
             if key in windows_state:
                 self._restore_window(row, windows_state[key], then)
+        self._restore_baselines(baselines)
         self._restore_levels(levels, active)
 
     def restore_timers(self, data: bytes, now_s: float) -> None:
         """Take over delays, levels and latches only. Raises SnapshotError."""
         try:
             body = json.loads(_open(data, _TIMERS))
-            levels, active = _levels_of(body), dict(body["active"])
+            levels, active, baselines = _levels_of(body), dict(body["active"]), dict(body["baselines"])
         except (KeyError, ValueError, TypeError) as error:
             raise SnapshotError(f"the timers are not understood ({error!r}); judgement starts fresh") from error
         self._restart(now_s)
+        self._restore_baselines(baselines)
         self._restore_levels(levels, active)
 
     def image(self) -> bytes:
@@ -247,7 +282,7 @@ class Judge:
             raise RuntimeError("a judge takes over state before its first step; make a new one")
         self._now = self._born = max(float(now_s), self._now)
         for p, point in enumerate(self.ruleset.points):
-            kernel.set_due(self._tab, self._num, p, windows.just_after(self._now + point.stale_after_s))
+            agenda.set_due(self._tab, self._num, p, windows.just_after(self._now + point.stale_after_s))
 
     def _levels_state(self) -> dict[str, Any]:
         alarms, active = {}, {}
@@ -271,7 +306,23 @@ class Judge:
                     states.append([])
             if any(states):
                 alarms[key] = states
-        return {"t": self._now, "alarms": alarms, "active": active}
+        return {"t": self._now, "alarms": alarms, "active": active, "baselines": self._baselines()}
+
+    def _baselines(self) -> dict[str, list[float | str | None]]:
+        """Per point that was re-zeroed: what its site file declared then, and the baseline since."""
+        found: dict[str, list[float | str | None]] = {}
+        for p, point in enumerate(self.ruleset.points):
+            value = self._num[self._row_points + p * kernel.POINT_ROW + kernel.Q_BASELINE]
+            if value < windows.INF and value != point.baseline:
+                found[point.name] = [point.baseline, value]
+        return found
+
+    def _restore_baselines(self, baselines: dict[str, list[Any]]) -> None:
+        """A baseline stays until it is re-zeroed, or the site file declares another one than it did."""
+        for p, point in enumerate(self.ruleset.points):
+            declared, value = baselines.get(point.name, (None, None))
+            if value is not None and declared == point.baseline:
+                self._num[self._row_points + p * kernel.POINT_ROW + kernel.Q_BASELINE] = float(value)
 
     def _restore_levels(self, levels: dict[str, list[tuple[int, float]]], active_levels: dict[str, list[str]]) -> None:
         for a, key in enumerate(self.ruleset.alarm_digests):
@@ -293,9 +344,10 @@ class Judge:
         return self._num[n : n + size], self._ints[i : i + windows.I_SIZE]
 
     def _window_size(self, row: int) -> int:
-        if self._tab[row + windows.W_FAMILY] == windows.SPAN:
-            return 3
-        return windows.N_RING + windows.CAPACITY * self._tab[row + windows.W_STRIDE]
+        """Numbers that a window's other ones follow from: the ring and the back part's aggregate."""
+        tab = self._tab
+        without = NO_RING.get(tab[row + windows.W_FAMILY])
+        return tab[row + windows.W_SUFFIX] - tab[row + windows.W_NUM] if without is None else len(without)
 
     def _restore_window(self, row: int, state: bytes, then: float) -> None:
         size = self._window_size(row)
@@ -304,7 +356,10 @@ class Judge:
         n, i = self._tab[row + windows.W_NUM], self._tab[row + windows.W_INT]
         self._num[n : n + size] = array("d", state[: 8 * size])
         self._ints[i : i + windows.I_SIZE] = array("q", state[8 * size :])
-        if self._tab[row + windows.W_FAMILY] == windows.SPAN or self._ints[i + windows.I_COUNT]:
+        ring = self._tab[row + windows.W_FAMILY] not in NO_RING
+        if ring:
+            windows.rebuild(self._tab, self._num, self._ints, row)
+        if not ring or self._ints[i + windows.I_COUNT]:
             windows.feed(self._tab, self._par, self._num, self._ints, row, then, windows.NAN, windows.NAN)
 
 

@@ -1,24 +1,32 @@
-"""The fixed part of judgement: points, timers, delays, levels, latches; legal as Python and as njit; it knows no text.
+"""The fixed part of judgement: points, delays, levels, latches, steps; legal as Python and as njit; it knows no text.
 
 State changes only when a reading comes or when a timer runs out at its own exact time, so calling `run` more often
 changes nothing. Timers that run out at t run out before the readings of t are taken in. A point is stale when its
 last good reading is *older than* stale_after, so a reading in that very instant is still in time.
+
+What a reading can't change is not looked at: where an alarm or a span only compares a point with constants, it is
+marked when the value meets or passes one of them. Everything else that depends on the point is marked at each
+reading, and all of it when the point becomes usable, unusable or over-range.
 """
-# ruff: noqa: PLR0917, FURB136, PLR1730 - njit wants flat arguments; min and max cost a call
+# ruff: noqa: PLR0917, FURB136, PLR1730, PLR0124 - njit wants flat arguments; min and max cost a call; x != x is NaN
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rules.agenda import earliest, hang, mark, mark_all, order, put_off, set_due
 from rules.reads import window_due
 from rules.windows import (
     H_ALARM_COUNT,
     H_ALARM_LIST,
     H_ALARMS,
+    H_DUES,
+    H_EACH_ALARMS,
+    H_EACH_WINDOWS,
     H_INBOX,
     H_INBOX_VALUES,
-    H_LEAVES,
     H_LEVELS,
+    H_LIMITS,
     H_OUT,
     H_OUT_SIZE,
     H_POINT_ALARMS,
@@ -31,6 +39,7 @@ from rules.windows import (
     H_WINDOW_LIST,
     H_WINDOW_WINDOWS,
     H_WINDOWS,
+    H_ZONES,
     INF,
     NAN,
     W_ROW,
@@ -55,9 +64,9 @@ if TYPE_CHECKING:  # the generated part
 
 # --- copied into the generated module from here on --------------------------------------------------------------
 
-# A point's state in `num`, `stale_after` in `par` at the point's number.
-Q_LO, Q_HI, Q_GOOD_AT, Q_EVER, Q_STALE, Q_QUALITY = range(6)
-POINT_ROW = 6
+# A point's state in `num`, `stale_after` in `par` at the point's number. Its baseline: NaN none, inf the next reading.
+Q_LO, Q_HI, Q_GOOD_AT, Q_EVER, Q_STALE, Q_QUALITY, Q_BASELINE = range(7)
+POINT_ROW = 7
 OVER_RANGE = 2
 # An alarm's row in `tab`; levels' rows; a level's state. Delays stand in `par`, [on, off] a level.
 A_FIRST, A_LEVELS, A_LATCH, A_ON_MISSING, A_STATE = range(5)
@@ -74,57 +83,6 @@ G_PENDING, G_OUT, G_WINDOWS, G_ALARMS = range(4)
 G_SIZE = 4
 
 
-def set_due(tab: Ints, num: State, leaf: int, due: float) -> None:
-    """Set a timer in the tree of minima (root at 1, leaves behind the inner nodes)."""
-    tree = tab[H_TREE]
-    at = tab[H_LEAVES] + leaf
-    if num[tree + at] == due:
-        return
-    num[tree + at] = due
-    while at > 1:
-        at >>= 1
-        a, b = num[tree + 2 * at], num[tree + 2 * at + 1]
-        least = b if b < a else a
-        if num[tree + at] == least:
-            return
-        num[tree + at] = least
-
-
-def mark(ints: Counts, base: int, counter: int, item: int, how: int) -> None:
-    """List an item as one to look at, once. At `base + 2k` the k-th of the list, at `base + 2*item + 1` its mark."""
-    at = base + 2 * item + 1
-    if ints[at] == 0:
-        ints[base + 2 * ints[counter]] = item
-        ints[counter] += 1
-    if ints[at] < how:
-        ints[at] = how
-
-
-def order(ints: Counts, base: int, count: int, total: int) -> None:
-    """Put a list of marked items in order."""
-    if 8 * count > total:  # many: read the marks
-        k = 0
-        for item in range(total):
-            if ints[base + 2 * item + 1] != 0:
-                ints[base + 2 * k] = item
-                k += 1
-        return
-    for k in range(1, count):  # few, and mostly in order
-        item = ints[base + 2 * k]
-        at = k
-        while at > 0 and ints[base + 2 * at - 2] > item:
-            ints[base + 2 * at] = ints[base + 2 * at - 2]
-            at -= 1
-        ints[base + 2 * at] = item
-
-
-def mark_all(tab: Ints, ints: Counts, base: int, counter: int, links: int, how: int) -> None:
-    """Mark every item of the list that `links` points at: count, then items."""
-    first = tab[links]
-    for k in range(first + 1, first + 1 + tab[first]):
-        mark(ints, base, counter, tab[k], how)
-
-
 def mark_point(tab: Ints, ints: Counts, p: int) -> None:
     """Everything that depends on a point has to be looked at."""
     mark_all(tab, ints, tab[H_WINDOW_LIST], G_WINDOWS, tab[H_POINT_WINDOWS] + p, 2)
@@ -135,18 +93,58 @@ def take(tab: Ints, par: Floats, num: State, ints: Counts, p: int, value: float,
     """A reading of point p."""
     n = tab[H_POINTS] + p * POINT_ROW
     over = quality == OVER_RANGE
+    whole = True  # whether all that depends on the point has to be looked at
     if quality <= OVER_RANGE and (-INF < value < INF or (over and value == INF)):
+        whole = over or num[n + Q_LO] != num[n + Q_HI]
         num[n + Q_LO] = value
         num[n + Q_HI] = INF if over else value
         num[n + Q_GOOD_AT] = t
         num[n + Q_EVER] = 1.0
         num[n + Q_STALE] = 0.0
         set_due(tab, num, p, just_after(t + par[p]))
+        if not over:
+            if num[n + Q_BASELINE] == INF:
+                num[n + Q_BASELINE] = value
+                whole = True
+            cross(tab, par, ints, p, value)
     else:
         num[n + Q_LO] = NAN
         num[n + Q_HI] = NAN
     num[n + Q_QUALITY] = quality
-    mark_point(tab, ints, p)
+    if whole:
+        mark_point(tab, ints, p)
+    else:
+        mark_all(tab, ints, tab[H_WINDOW_LIST], G_WINDOWS, tab[H_EACH_WINDOWS] + p, 2)
+        mark_all(tab, ints, tab[H_ALARM_LIST], G_ALARMS, tab[H_EACH_ALARMS] + p, 1)
+
+
+def cross(tab: Ints, par: Floats, ints: Counts, p: int, value: float) -> None:
+    """Mark what compares the point with a constant that its value meets, leaves or passes.
+
+    A point's constants stand sorted in `par`; its zone is 2k below constant k (and above the one before), 2k + 1 on it.
+    """
+    row = tab[tab[H_LIMITS] + p]
+    count, limits = tab[row], tab[row + 1]
+    zone = ints[tab[H_ZONES] + p]
+    while zone < 2 * count:
+        limit = par[limits + zone // 2]
+        if value < limit or (value == limit and zone % 2 == 1):
+            break
+        mark_limit(tab, ints, row + 2 + 2 * (zone // 2))
+        zone += 1
+    while zone > 0:
+        limit = par[limits + (zone - 1) // 2]
+        if value > limit or (value == limit and zone % 2 == 1):
+            break
+        mark_limit(tab, ints, row + 2 + 2 * ((zone - 1) // 2))
+        zone -= 1
+    ints[tab[H_ZONES] + p] = zone
+
+
+def mark_limit(tab: Ints, ints: Counts, links: int) -> None:
+    """Mark what compares a point with one constant: windows, then alarms."""
+    mark_all(tab, ints, tab[H_WINDOW_LIST], G_WINDOWS, links, 2)
+    mark_all(tab, ints, tab[H_ALARM_LIST], G_ALARMS, links + 1, 1)
 
 
 def good(num: State, n: int) -> int:
@@ -298,15 +296,16 @@ def settle(tab: Ints, par: Floats, num: State, ints: Counts, t: float) -> None:
 
 def run_out(tab: Ints, par: Floats, num: State, ints: Counts) -> None:
     """Everything whose time is the earliest one."""
-    tree, leaves = tab[H_TREE], tab[H_LEAVES]
+    root, dues = tab[H_TREE] + 1, tab[H_DUES]
     points, windows = tab[H_POINT_COUNT], tab[H_WINDOW_COUNT]
-    t = num[tree + 1]
-    while num[tree + 1] == t:
-        at = 1
-        while at < leaves:
-            at = 2 * at if num[tree + 2 * at] == t else 2 * at + 1
-        item = at - leaves
-        set_due(tab, num, item, INF)
+    t = num[root]
+    while num[root] == t:
+        item = earliest(tab, num)
+        if num[dues + item] > t:  # it was put off
+            hang(tab, num, item, num[dues + item])
+            continue
+        hang(tab, num, item, INF)
+        num[dues + item] = INF
         if item < points:
             n = tab[H_POINTS] + item * POINT_ROW
             num[n + Q_LO] = NAN
@@ -336,6 +335,19 @@ def release(tab: Ints, par: Floats, num: State, ints: Counts, alarm: int, t: flo
     settle(tab, par, num, ints, t)
 
 
+def baseline(num: State, n: int) -> float:
+    """The value that x had when it was last re-zeroed; NaN before."""
+    value = num[n + Q_BASELINE]
+    return value if value < INF else NAN
+
+
+def rezero(tab: Ints, par: Floats, num: State, ints: Counts, p: int, value: float, t: float) -> None:
+    """A new baseline for point p."""
+    num[tab[H_POINTS] + p * POINT_ROW + Q_BASELINE] = value
+    mark_point(tab, ints, p)
+    settle(tab, par, num, ints, t)
+
+
 def run(tab: Ints, par: Floats, num: State, ints: Counts, t: float, count: int) -> int:
     """Timers up to `t`, then `count` readings from the inbox at `t`. 1: the list of changes is full, call again."""
     ints[G_OUT] = 0
@@ -350,4 +362,42 @@ def run(tab: Ints, par: Floats, num: State, ints: Counts, t: float, count: int) 
             inbox = tab[H_INBOX] + 2 * k
             take(tab, par, num, ints, ints[inbox], num[tab[H_INBOX_VALUES] + k], ints[inbox + 1], t)
         settle(tab, par, num, ints, t)
+    put_off(tab, num)
     return 0
+
+
+def history(
+    tab: Ints,
+    par: Floats,
+    num: State,
+    ints: Counts,
+    at: Floats,
+    first: Ints,
+    points: Ints,
+    values: Floats,
+    qualities: Ints,
+    k: int,
+) -> int:
+    """Judge recorded steps from the k-th on; gives the next one's number behind the first that moved an alarm.
+
+    Where a timer before it moved one, the step itself is still to come: then the number is negative, -1 - k.
+    The time of the move stands in the inbox, otherwise unused here.
+    """
+    root = tab[H_TREE] + 1
+    ints[G_OUT] = 0
+    for step in range(k, len(at)):
+        t = at[step]
+        while num[root] < t:
+            num[tab[H_INBOX_VALUES]] = num[root]
+            run_out(tab, par, num, ints)
+            if ints[G_OUT] > 0:
+                return -1 - step
+        while num[root] <= t:
+            run_out(tab, par, num, ints)
+        for sample in range(first[step], first[step + 1]):
+            take(tab, par, num, ints, points[sample], values[sample], qualities[sample], t)
+        settle(tab, par, num, ints, t)
+        if ints[G_OUT] > 0:
+            num[tab[H_INBOX_VALUES]] = t
+            return step + 1
+    return len(at)

@@ -1,32 +1,44 @@
-"""What windows give: bounds of means, extremes, slopes, amounts. Legal as Python and as njit; it feeds no window."""
+"""What windows give: bounds of means, extremes, medians, amounts. Legal as Python and as njit; it feeds no window."""
 
 from __future__ import annotations
 
+from math import sqrt
+
 from rules.windows import (
     CAPACITY,
+    DECAY,
     I_COUNT,
-    I_HEAD,
+    I_SORTED,
     INF,
+    INTENSITY,
+    N_AMOUNT,
     N_AT,
-    N_GOOD,
+    N_BACK,
     N_HI,
     N_LO,
-    N_RING,
-    N_SUM,
+    N_MAYBE,
+    N_MAYBE_UPTO,
+    N_SURE,
+    N_SURE_UPTO,
     N_TRUE_END,
     N_TRUTH,
     N_UNKNOWN_END,
+    N_WEIGHT,
     NAN,
+    P_COUNT,
     P_COVER,
+    P_KIND,
     P_LENGTH,
     S_A,
     S_B,
     S_C,
     S_D,
     S_E,
+    S_F,
     S_GOOD,
     S_START,
     SPAN,
+    STREAK,
     TICKS,
     W_FAMILY,
     W_INT,
@@ -37,8 +49,14 @@ from rules.windows import (
     Floats,
     Ints,
     State,
+    evenly,
     expire,
+    faded,
+    just_after,
     lower,
+    period_of,
+    place,
+    sorted_at,
     upper,
 )
 
@@ -66,26 +84,46 @@ def quotient(al: float, ah: float, bl: float, bh: float) -> tuple[float, float]:
     return product(al, ah, 1.0 / bh, 1.0 / bl)
 
 
+def lookup(par: Floats, at: int, lo: float, hi: float) -> tuple[float, float]:
+    """Bounds of a table over [lo, hi]: `par[at]` knots, then their xs, then their ys; held beyond its ends."""
+    if lo != lo or hi != hi:
+        return NAN, NAN
+    count = int(par[at])
+    xs, ys = at + 1, at + 1 + count
+    first, last = interpolated(par, xs, ys, count, lo), interpolated(par, xs, ys, count, hi)
+    least, most = lower(first, last), upper(first, last)
+    for k in range(count):
+        if lo < par[xs + k] < hi:
+            least, most = lower(least, par[ys + k]), upper(most, par[ys + k])
+    return least, most
+
+
+def interpolated(par: Floats, xs: int, ys: int, count: int, x: float) -> float:
+    """The table's value at `x`."""
+    if x <= par[xs]:
+        return par[ys]
+    for k in range(1, count):
+        a, b = par[xs + k - 1], par[xs + k]
+        if x <= b:
+            return par[ys + k - 1] + (par[ys + k] - par[ys + k - 1]) * ((x - a) / (b - a))
+    return par[ys + count - 1]
+
+
 def inside(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float, int, int]:
     """(share of the oldest segment that is inside, time since the last value inside, oldest, open segment or -1)."""
     expire(tab, par, num, ints, r, t)
-    n = tab[r + W_NUM]
-    i = tab[r + W_INT]
-    stride = tab[r + W_STRIDE]
-    ring = n + N_RING
-    count = ints[i + I_COUNT]
+    count = ints[tab[r + W_INT] + I_COUNT]
     if count == 0:
         return 0.0, 0.0, -1, -1
     start = t - par[tab[r + W_PAR] + P_LENGTH]
-    head = ints[i + I_HEAD]
-    oldest = ring + head * stride
+    oldest = place(tab, ints, r, 0)
     newest = -1
     begin = num[oldest + S_START]
-    end = num[n + N_AT]
+    end = num[tab[r + W_NUM] + N_AT]
     tail = t - upper(end, start)
     if count > 1:
-        newest = ring + (head + count - 1) % CAPACITY * stride
-        end = num[ring + (head + 1) % CAPACITY * stride + S_START]
+        newest = place(tab, ints, r, count - 1)
+        end = num[place(tab, ints, r, 1) + S_START]
     if begin >= start:
         return 1.0, tail, oldest, newest
     if end <= start:
@@ -93,25 +131,31 @@ def inside(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -
     return (end - start) / (end - begin), tail, oldest, newest
 
 
-def covered(num: State, n: int, part: float, tail: float, oldest: int, newest: int) -> float:
+def covered(tab: Ints, num: State, r: int, part: float, tail: float, oldest: int, newest: int) -> float:
     """Seconds of good data inside; none while the value is missing, for what is missing now clears nothing."""
+    n = tab[r + W_NUM]
     if oldest < 0 or num[n + N_LO] != num[n + N_LO]:
         return 0.0
-    good = num[n + N_GOOD] + part * num[oldest + S_GOOD]
+    good = num[between(tab, r) + S_GOOD] + part * num[oldest + S_GOOD]
     if newest >= 0:
         good += num[newest + S_GOOD]
     return good + tail
 
 
+def between(tab: Ints, r: int) -> int:
+    """Where the aggregate of the segments between the oldest and the open one stands."""
+    return tab[r + W_NUM] + N_BACK + tab[r + W_STRIDE]
+
+
 def integral(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float, float]:
     """(seconds of good data, integral of lo, integral of hi) over a mean's window."""
     part, tail, oldest, newest = inside(tab, par, num, ints, r, t)
-    n = tab[r + W_NUM]
-    good = covered(num, n, part, tail, oldest, newest)
+    n, total = tab[r + W_NUM], between(tab, r)
+    good = covered(tab, num, r, part, tail, oldest, newest)
     if oldest < 0:
         return 0.0, 0.0, 0.0
-    lo = num[n + N_SUM] + times(part, num[oldest + S_A])
-    hi = num[n + N_SUM + 1] + times(part, num[oldest + S_B])
+    lo = num[total + S_A] + times(part, num[oldest + S_A])
+    hi = num[total + S_B] + times(part, num[oldest + S_B])
     if newest >= 0:
         lo += num[newest + S_A]
         hi += num[newest + S_B]
@@ -149,10 +193,10 @@ def read_share(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: floa
 def extremes(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float, float, float]:
     """Bounds (min lo, min hi, max lo, max hi); one-sided below the coverage."""
     part, tail, oldest, newest = inside(tab, par, num, ints, r, t)
-    n = tab[r + W_NUM]
+    n, total = tab[r + W_NUM], between(tab, r)
     if oldest < 0:
         return NAN, NAN, NAN, NAN
-    a, b, c, d = num[n + N_SUM], num[n + N_SUM + 1], num[n + N_SUM + 2], num[n + N_SUM + 3]
+    a, b, c, d = num[total + S_A], num[total + S_B], num[total + S_C], num[total + S_D]
     if part > 0.0:
         a, b = lower(a, num[oldest + S_A]), lower(b, num[oldest + S_B])
         c, d = upper(c, num[oldest + S_C]), upper(d, num[oldest + S_D])
@@ -161,7 +205,7 @@ def extremes(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float)
         c, d = upper(c, num[newest + S_C]), upper(d, num[newest + S_D])
     a, b = lower(a, num[n + N_LO]), lower(b, num[n + N_HI])
     c, d = upper(c, num[n + N_LO]), upper(d, num[n + N_HI])
-    if covered(num, n, part, tail, oldest, newest) < par[tab[r + W_PAR] + P_COVER] and a == a:
+    if covered(tab, num, r, part, tail, oldest, newest) < par[tab[r + W_PAR] + P_COVER] and a == a:
         return -INF, b, c, INF
     return a, b, c, d
 
@@ -203,7 +247,7 @@ def read_last(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float
     p = tab[r + W_PAR]
     if oldest < 0 or num[oldest + S_START] > t - par[p + P_LENGTH]:
         return NAN, NAN
-    if covered(num, n, part, tail, oldest, newest) < par[p + P_COVER]:
+    if covered(tab, num, r, part, tail, oldest, newest) < par[p + P_COVER]:
         return NAN, NAN
     if newest < 0 and part == 0.0:  # everything since is held
         return num[n + N_LO], num[n + N_HI]
@@ -217,46 +261,52 @@ def read_change(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: flo
     return num[n + N_LO] - hi, num[n + N_HI] - lo
 
 
-def read_rate(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float]:
-    """Least-squares slope per second over the readings inside, three at least; unknown if one was over-range."""
+def read_median(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float]:
+    """Median of one reading of each slot, the value held at the window's start among them."""
     part, tail, oldest, newest = inside(tab, par, num, ints, r, t)
-    n = tab[r + W_NUM]
-    p = tab[r + W_PAR]
-    if covered(num, n, part, tail, oldest, newest) < par[p + P_COVER]:
+    if covered(tab, num, r, part, tail, oldest, newest) < par[tab[r + W_PAR] + P_COVER]:
         return NAN, NAN
-    start = t - par[p + P_LENGTH]
-    total = n + N_SUM - S_A
-    c, mt, mx = num[total + S_A], num[total + S_B], num[total + S_C]
-    tx, tt, over = num[total + S_D], num[total + S_E], num[total + S_E + 1]
+    count = ints[tab[r + W_INT] + I_SORTED]
+    if count == 0:
+        return NAN, NAN
+    at = sorted_at(tab, r) + (count - 1) // 2
+    if count % 2 == 1:
+        return num[at], num[at + CAPACITY]
+    return (num[at] + num[at + 1]) / 2.0, (num[at + CAPACITY] + num[at + CAPACITY + 1]) / 2.0
+
+
+def read_stddev(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float]:
+    """Sample standard deviation of the readings, two at least; unknown if one was over-range."""
+    part, tail, oldest, newest = inside(tab, par, num, ints, r, t)
+    if covered(tab, num, r, part, tail, oldest, newest) < par[tab[r + W_PAR] + P_COVER]:
+        return NAN, NAN
+    total = between(tab, r)
+    count, mean, squares, over = num[total + S_A], num[total + S_B], num[total + S_E], num[total + S_F]
     for k in range(2):
         seg = oldest if k == 0 else newest
-        if seg < 0 or num[seg + S_START] <= start or num[seg + S_A] == 0.0:
+        if seg < 0 or num[seg + S_A] == 0.0:
             continue
-        m = num[seg + S_A]
-        dt, dx = num[seg + S_B] - mt, num[seg + S_C] - mx
-        if c == 0.0:
-            mt, mx, dt, dx = num[seg + S_B], num[seg + S_C], 0.0, 0.0
-        tx += num[seg + S_D] + dt * dx * c * m / (c + m)
-        tt += num[seg + S_E] + dt * dt * c * m / (c + m)
-        mt += dt * m / (c + m)
-        mx += dx * m / (c + m)
-        c += m
-        over += num[seg + S_E + 1]
-    if c < 3.0 or over > 0.0 or tt <= 0.0:
+        more = num[seg + S_A]
+        apart = num[seg + S_B] - mean
+        squares += num[seg + S_E] + apart * apart * count * more / (count + more)
+        mean += apart * more / (count + more)
+        count += more
+        over += num[seg + S_F]
+    if count < 2.0 or over > 0.0:
         return NAN, NAN
-    return tx / tt, tx / tt
+    spread = sqrt(squares / (count - 1.0))
+    return spread, spread
 
 
 def read_increase(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float]:
     """What readings added; at least what was seen."""
     part, tail, oldest, newest = inside(tab, par, num, ints, r, t)
-    n = tab[r + W_NUM]
-    p = tab[r + W_PAR]
-    good = covered(num, n, part, tail, oldest, newest)
+    p, total = tab[r + W_PAR], between(tab, r)
+    good = covered(tab, num, r, part, tail, oldest, newest)
     if oldest < 0:
         return NAN, NAN
     start = t - par[p + P_LENGTH]
-    lo, hi = num[n + N_SUM], num[n + N_SUM + 1]
+    lo, hi = num[total + S_A], num[total + S_B]
     if num[oldest + S_C] > start:
         lo += num[oldest + S_A]
         hi += num[oldest + S_B]
@@ -266,6 +316,25 @@ def read_increase(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: f
     if good < par[p + P_COVER]:
         return (NAN, NAN) if good == 0.0 and lo == 0.0 else (lo, INF)
     return lo, hi
+
+
+def read_decayed(tab: Ints, par: Floats, num: State, _ints: Counts, r: int, t: float) -> tuple[float, float]:
+    """What is left of an amount that fades by half in each half-life; at least what was seen."""
+    n, p = tab[r + W_NUM], tab[r + W_PAR]
+    at = num[n + N_AT]
+    if at != at:
+        return NAN, NAN
+    left = faded((t - at) / par[p + P_LENGTH])
+    amount = num[n + N_AMOUNT] * left
+    weight = num[n + N_WEIGHT] * left
+    held = num[n + N_LO]
+    if held == held and par[p + P_KIND] == INTENSITY:
+        amount += held * evenly(par[p + P_LENGTH], left)
+    if held == num[n + N_HI]:
+        weight += 1.0 - left
+    if held != held or weight < par[p + P_COVER]:
+        return (NAN, NAN) if weight == 0.0 and amount == 0.0 else (amount, INF)
+    return amount, amount
 
 
 def read_within(tab: Ints, par: Floats, num: State, _ints: Counts, r: int, t: float) -> int:
@@ -280,11 +349,41 @@ def read_within(tab: Ints, par: Floats, num: State, _ints: Counts, r: int, t: fl
     return 0
 
 
+def read_streak(tab: Ints, par: Floats, num: State, _ints: Counts, r: int, t: float) -> int:
+    """Whether a condition was true at least once in each of so many periods in a row, the present one counted."""
+    n, p = tab[r + W_NUM], tab[r + W_PAR]
+    truth = num[n + N_TRUTH]
+    if periods(par[p + P_LENGTH], num, n + N_SURE, truth == 1.0, t) >= par[p + P_COUNT]:
+        return 1
+    if periods(par[p + P_LENGTH], num, n + N_MAYBE, truth != 0.0, t) >= par[p + P_COUNT]:
+        return 2
+    return 0
+
+
+def periods(period: float, num: State, at: int, on: bool, t: float) -> float:  # noqa: FBT001 - njit
+    """How many periods the streak at `at` has at `t`."""
+    if num[at] == -INF:
+        return 0.0
+    reached = period_of(num[at], period, t)
+    if on:
+        return reached + 1.0
+    return num[at + 1] + 1.0 if reached <= num[at + 1] + 1.0 else 0.0
+
+
+def streak_due(period: float, count: float, num: State, at: int, on: bool, t: float) -> float:  # noqa: FBT001 - njit
+    """When the streak at `at` is long enough, or breaks."""
+    if num[at] == -INF:
+        return INF
+    due = num[at] + ((count - 1.0) if on else (num[at + 1] + 2.0)) * period
+    return due if due > t else INF
+
+
 def window_due(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> float:
     """When the window's value may change by time alone."""
-    n = tab[r + W_NUM]
-    length = par[tab[r + W_PAR] + P_LENGTH]
-    if tab[r + W_FAMILY] == SPAN:
+    n, p = tab[r + W_NUM], tab[r + W_PAR]
+    length = par[p + P_LENGTH]
+    family = tab[r + W_FAMILY]
+    if family == SPAN:
         first, second = num[n + N_TRUE_END] + length, num[n + N_UNKNOWN_END] + length
         due = INF
         if num[n + N_TRUTH] != 1.0:
@@ -293,10 +392,17 @@ def window_due(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: floa
             if num[n + N_TRUTH] == 0.0 and t < second < due:
                 due = second
         return due
-    if ints[tab[r + W_INT] + I_COUNT] == 0:
+    if family == STREAK:
+        first = streak_due(length, par[p + P_COUNT], num, n + N_SURE, num[n + N_TRUTH] == 1.0, t)
+        second = streak_due(length, par[p + P_COUNT], num, n + N_MAYBE, num[n + N_TRUTH] != 0.0, t)
+        return first if first < second else second
+    at = num[n + N_AT]
+    if family == DECAY:
+        if at != at or (num[n + N_AMOUNT] == 0.0 and num[n + N_LO] != num[n + N_LO]):
+            return INF
+    elif ints[tab[r + W_INT] + I_COUNT] == 0:
         return INF
-    if num[n + N_LO] != num[n + N_LO] and t - num[n + N_AT] > length:  # empty for good
+    elif num[n + N_LO] != num[n + N_LO] and t - at > length:  # empty for good
         return INF
-    tick = length / TICKS
-    due = (t // tick + 1.0) * tick  # on one grid, so that windows of one length tick together
-    return due if due > t else due + tick
+    due = t + length / TICKS
+    return due if due > t else just_after(t)

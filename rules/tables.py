@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from rules import kernel, reads, windows
-from rules.model import AlarmRule
+from rules import agenda, kernel, reads, trends, windows
+from rules.links import lay_links
+from rules.model import AlarmRule, PointInfo
 from rules.shapes import Lifted, Plan, ages, used_points, used_windows
-from rules.tree import Node
+from rules.tree import Node, Window
 
-ENGINE = 1  # counts up when the same rules would judge differently
-FAMILIES = {  # name -> (number, floats of a segment)
+ENGINE = 2  # counts up when the same rules would judge differently
+FAMILIES = {  # name -> (number, floats of a segment, 0: no ring)
     "mean": (windows.MEAN, 4),
     "extreme": (windows.EXTREME, 6),
     "past": (windows.PAST, 4),
     "slope": (windows.SLOPE, 8),
     "increase": (windows.INCREASE, 5),
+    "spread": (windows.SPREAD, 8),
+    "order": (windows.ORDER, 4),
     "span": (windows.SPAN, 0),
+    "streak": (windows.STREAK, 0),
+    "decay": (windows.DECAY, 0),
 }
-KINDS = {"counter": windows.COUNTER, "increment": windows.INCREMENT, "running_total": windows.RUNNING_TOTAL}
+NO_RING: Mapping[int, Sequence[float]] = {  # family -> its state before the first reading
+    windows.SPAN: (2.0, -windows.INF, 0.0),
+    windows.STREAK: (2.0, -windows.INF, 0.0, -windows.INF, 0.0),
+    windows.DECAY: (windows.NAN, windows.NAN, windows.NAN, windows.NAN, windows.NAN, 0.0, 0.0),
+}
+KINDS = {
+    "counter": windows.COUNTER,
+    "increment": windows.INCREMENT,
+    "running_total": windows.RUNNING_TOTAL,
+    "intensity": windows.INTENSITY,
+}
 ON_MISSING = {"hold": kernel.HOLD, "alarm": kernel.ALARM, "clear": kernel.CLEAR}
 _MARK = "# --- copied into the generated module from here on"
 
@@ -46,12 +61,14 @@ def lay_out(plan: Plan, alarms: Sequence[AlarmRule], levels: Sequence[Sequence[t
         [(plan.condition(when), -1 if clear is None else plan.condition(clear)) for when, clear in pairs]
         for pairs in levels
     ]
-    tables = Tables([0] * windows.HEADER, [p.stale_after_s for p in plan.points], [], [0] * kernel.G_SIZE, "")
+    num_head = [windows.NAN]  # windows.LOCAL_OFFSET
+    tables = Tables([0] * windows.HEADER, [p.stale_after_s for p in plan.points], num_head, [0] * kernel.G_SIZE, "")
     tab, num, ints = tables.tab, tables.num, tables.ints
     counts = (len(plan.points), len(plan.windows), len(alarms))
     tab[windows.H_POINT_COUNT], tab[windows.H_WINDOW_COUNT], tab[windows.H_ALARM_COUNT] = counts
     tab[windows.H_POINTS] = len(num)
-    num.extend([windows.NAN, windows.NAN, 0.0, 0.0, 0.0, -1.0] * len(plan.points))
+    for point in plan.points:
+        num.extend([windows.NAN, windows.NAN, 0.0, 0.0, 0.0, -1.0, declared_baseline(point)])
     _lay_windows(plan, tables)
     tab[windows.H_CONDITIONS] = len(tab)
     tab.extend([0] * len(plan.conditions))
@@ -60,12 +77,12 @@ def lay_out(plan: Plan, alarms: Sequence[AlarmRule], levels: Sequence[Sequence[t
         tab.extend([lifted.shape, len(tables.par), *_columns(tab, lifted)])
         tables.par.extend(lifted.constants)
     _lay_alarms(tables, alarms, levels, numbers)
-    _lay_links(plan, tables, levels)
+    lay_links(plan, tables.tab, tables.par, tables.ints, levels)
     leaves = 1
     while leaves < sum(counts):
         leaves *= 2
-    tab[windows.H_LEAVES], tab[windows.H_TREE] = leaves, len(num)
-    num.extend([windows.INF] * (2 * leaves))
+    tab[windows.H_LEAVES], tab[windows.H_TREE], tab[windows.H_DUES] = leaves, len(num), len(num) + 2 * leaves
+    num.extend([windows.INF] * (3 * leaves))
     tab[windows.H_INBOX_VALUES], tab[windows.H_INBOX] = len(num), len(ints)
     num.extend([0.0] * max(counts[0], 1))
     ints.extend([0] * (2 * max(counts[0], 1)))
@@ -76,6 +93,13 @@ def lay_out(plan: Plan, alarms: Sequence[AlarmRule], levels: Sequence[Sequence[t
     ints.extend([0] * (3 * (2 * counts[2] + 2)))
     tables.source = _source(plan)
     return tables
+
+
+def declared_baseline(point: PointInfo) -> float:
+    """What a point's baseline is before it is re-zeroed: NaN none, inf its first reading."""
+    if point.baseline is None:
+        return windows.NAN
+    return windows.INF if point.baseline == "first" else float(point.baseline)
 
 
 def _columns(tab: Sequence[int], lifted: Lifted) -> list[int]:
@@ -95,21 +119,37 @@ def _lay_windows(plan: Plan, tables: Tables) -> None:
     for w, (window, lifted) in enumerate(zip(plan.windows, plan.fed, strict=True)):
         family, stride = FAMILIES[window.family]
         timed = bool(used_windows(window.source)) or ages(window.source)
-        row = [family, len(tables.num), len(tables.ints), len(par), stride, int(timed), lifted.shape, 0, 0]
-        point = plan.points[window.point] if window.point >= 0 else None
-        par.extend([window.length_s, window.length_s / windows.SLOTS, window.coverage * window.length_s * (1 - 1e-9)])
-        par.extend([float(KINDS[point.kind]), point.wrap or 0.0] if point else [0.0, 0.0])
+        row = [0] * windows.W_ROW
+        row[windows.W_FAMILY], row[windows.W_STRIDE], row[windows.W_TIMED] = family, stride, int(timed)
+        row[windows.W_NUM], row[windows.W_INT], row[windows.W_PAR] = len(tables.num), len(tables.ints), len(par)
+        row[windows.W_SHAPE] = lifted.shape
+        par.extend(_parameters(window, plan.points))
         row[windows.W_CONSTANTS], row[windows.W_ARGUMENTS] = len(par), len(tab)
         par.extend(lifted.constants)
         tab.extend(_columns(tab, lifted))
+        if stride:
+            row[windows.W_RING] = row[windows.W_NUM] + windows.N_BACK + 2 * stride
+            row[windows.W_SUFFIX] = row[windows.W_RING] + windows.CAPACITY * stride
+            tables.num.extend([windows.NAN, windows.NAN, 0.0, windows.NAN, windows.NAN])
+            empty = windows.NAN if family in (windows.EXTREME, windows.ORDER) else 0.0
+            tables.num.extend([0.0, 0.0, *[empty] * (stride - 2)] * 2)
+            tables.num.extend([0.0] * (2 * windows.CAPACITY * stride))
+            tables.num.extend([0.0] * (2 * windows.CAPACITY if family == windows.ORDER else 0))
+        else:
+            tables.num.extend(NO_RING[family])
         at = tab[windows.H_WINDOWS] + w * windows.W_ROW
         tab[at : at + windows.W_ROW] = row
-        if family == windows.SPAN:
-            tables.num.extend([2.0, -windows.INF, 0.0])
-        else:
-            tables.num.extend([windows.NAN, windows.NAN, 0.0, windows.NAN])
-            tables.num.extend([0.0] * (windows.N_RING - 4 + windows.CAPACITY * stride))
         tables.ints.extend([0] * windows.I_SIZE)
+
+
+def _parameters(window: Window, points: Sequence[PointInfo]) -> list[float]:
+    """A window's numbers in the order of windows.P_LENGTH and so on."""
+    point = points[window.point] if window.point >= 0 else None
+    whole = 1.0 if window.family == "decay" else window.length_s  # of what coverage is a share
+    kind, wrap = (float(KINDS[point.kind]), point.wrap or 0.0) if point else (0.0, 0.0)
+    period, phase = (point and point.reset) or (0.0, 0.0)
+    cover = window.coverage * whole * (1 - 1e-9)
+    return [window.length_s, window.length_s / windows.SLOTS, cover, kind, wrap, period, phase, window.count]
 
 
 def _lay_alarms(
@@ -140,40 +180,14 @@ def _lay_alarms(
             at += kernel.L_ROW
 
 
-def _lay_links(plan: Plan, tables: Tables, levels: Sequence[Sequence[tuple[Node, Node | None]]]) -> None:
-    """Who has to be looked at when a point or a window changed."""
-    trees = [[tree for pair in pairs for tree in pair if tree is not None] for pairs in levels]
-    number = {window: w for w, window in enumerate(plan.windows)}
-    alarm_points = [frozenset().union(*map(used_points, group)) for group in trees]
-    alarm_windows = [{number[w] for tree in group for w in used_windows(tree)} for group in trees]
-    window_points = [used_points(window.source) for window in plan.windows]
-    window_windows = [{number[w] for w in used_windows(window.source)} for window in plan.windows]
-    tab = tables.tab
-    for header, count, users in (
-        (windows.H_POINT_WINDOWS, len(plan.points), window_points),
-        (windows.H_POINT_ALARMS, len(plan.points), alarm_points),
-        (windows.H_WINDOW_WINDOWS, len(plan.windows), window_windows),
-        (windows.H_WINDOW_ALARMS, len(plan.windows), alarm_windows),
-    ):
-        lists: list[list[int]] = [[] for _ in range(count)]
-        for user, needs in enumerate(users):
-            for need in needs:
-                lists[need].append(user)
-        # `links + item` points at the count before the list; mark_all reads tab[tab[links + item]] ...
-        tab[header] = len(tab)
-        tab.extend([0] * count)
-        for item, found in enumerate(lists):
-            tab[tab[header] + item] = len(tab)
-            tab.extend([len(found), *found])
-
-
 # --- source ------------------------------------------------------------------------------------------------------
 
 
 @cache
 def _fixed() -> str:
-    """windows.py, reads.py and kernel.py below their marks: one text for the twin and for the JIT build."""
-    texts = (Path(module.__file__ or "").read_text(encoding="utf-8") for module in (windows, reads, kernel))
+    """The fixed modules below their marks: one text for the twin and for the JIT build."""
+    modules = (windows, reads, trends, agenda, kernel)
+    texts = (Path(module.__file__ or "").read_text(encoding="utf-8") for module in modules)
     return "\n\n".join(text.partition(_MARK)[2].partition("\n")[2] for text in texts)
 
 
@@ -217,7 +231,7 @@ class Kernels:
 @cache
 def compiled(source: str) -> CodeType:
     """The twin's code."""
-    return compile("from __future__ import annotations\n" + source, "<rules>", "exec")
+    return compile("from __future__ import annotations\nfrom math import sqrt\n" + source, "<rules>", "exec")
 
 
 def twin(source: str) -> dict[str, Any]:

@@ -5,13 +5,21 @@ equal for a plain reading, hi = inf for an over-range one. A window (t-W, t] is 
 a new segment when the open one is at least W/SLOTS old, otherwise it is merged in. So readings slower than W/SLOTS
 are kept exactly; with faster ones the window's start is blurred by up to W/SLOTS: a mean is off by at most (spread
 inside the oldest segment)/SLOTS, an extreme or an amount is remembered up to W/SLOTS longer, a slope starts up to
-W/SLOTS later, a past value is the one held up to W/SLOTS earlier. Memory: SLOTS + 4 segments, whatever the length;
-cost per reading does not depend on the length.
+W/SLOTS later, a past value is the one held up to W/SLOTS earlier, a median takes one reading of each W/SLOTS.
+Memory: 2 (SLOTS + 4) segments, whatever the length.
+
+The segments between the oldest and the open one are aggregated as two stacks (a queue that adds without taking away:
+sums never drift): of the front part every suffix is kept, of the back part the whole; when the front is used up, the
+back becomes the front. So a reading costs the same whatever the length.
 
 Below the coverage asked for, and while the value is missing, results are unknown, except for what more data could not
 undo: a maximum is at least what was seen, a minimum at most, a rise, fall, amount or share of time true at least.
 Those stay as one-sided bounds, so a flash flood in the first minutes after a power cut is not missed for want of an
 hour's history, and nothing clears because a sensor died.
+
+Two kinds keep no ring. A span knows when its condition was last true; a streak since when it has been true at least
+once in each period. A decay is one number that fades by half in each half-life, and the share of its weight that
+good data has.
 """
 # ruff: noqa: PLR0124, PLR0917, FURB136 - x != x is NaN; njit wants flat arguments; min and max cost a call
 
@@ -30,32 +38,37 @@ INF = float("inf")
 NAN = float("nan")
 SLOTS = 64
 CAPACITY = SLOTS + 4
-TICKS = 16  # a window is looked at every W/TICKS, readings or not
+TICKS = 16  # a window is looked at again W/TICKS after the last look, readings or not
 
-MEAN, EXTREME, PAST, SLOPE, INCREASE, SPAN = range(6)
+MEAN, EXTREME, PAST, SLOPE, INCREASE, SPREAD, ORDER, SPAN, STREAK, DECAY = range(10)
 
 # Header of `tab`: where the tables stand, all in one array: calls pass few arguments.
-H_POINTS, H_WINDOWS, H_ALARMS, H_LEVELS, H_CONDITIONS, H_TREE, H_LEAVES, H_OUT, H_OUT_SIZE = range(9)
-H_WINDOW_LIST, H_ALARM_LIST, H_POINT_WINDOWS, H_POINT_ALARMS, H_WINDOW_WINDOWS, H_WINDOW_ALARMS = range(9, 15)
-H_POINT_COUNT, H_WINDOW_COUNT, H_ALARM_COUNT, H_INBOX, H_INBOX_VALUES = range(15, 20)
-HEADER = 20
+H_POINTS, H_WINDOWS, H_ALARMS, H_LEVELS, H_CONDITIONS, H_TREE, H_LEAVES, H_DUES, H_OUT, H_OUT_SIZE = range(10)
+H_WINDOW_LIST, H_ALARM_LIST, H_POINT_WINDOWS, H_POINT_ALARMS, H_WINDOW_WINDOWS, H_WINDOW_ALARMS = range(10, 16)
+H_POINT_COUNT, H_WINDOW_COUNT, H_ALARM_COUNT, H_INBOX, H_INBOX_VALUES = range(16, 21)
+H_EACH_WINDOWS, H_EACH_ALARMS, H_LIMITS, H_ZONES = range(21, 25)
+HEADER = 25
+LOCAL_OFFSET = 0  # in `num`: local time = judgement time + this; NaN: not known
 
 # A window's row in `tab`, its parameters in `par`.
-W_FAMILY, W_NUM, W_INT, W_PAR, W_STRIDE, W_TIMED, W_SHAPE, W_CONSTANTS, W_ARGUMENTS = range(9)
-W_ROW = 9
-P_LENGTH, P_SLOT, P_COVER, P_KIND, P_WRAP = range(5)
-COUNTER, INCREMENT, RUNNING_TOTAL = range(3)
+W_FAMILY, W_NUM, W_INT, W_PAR, W_STRIDE, W_RING, W_SUFFIX, W_TIMED, W_SHAPE, W_CONSTANTS, W_ARGUMENTS = range(11)
+W_ROW = 11
+P_LENGTH, P_SLOT, P_COVER, P_KIND, P_WRAP, P_RESET, P_PHASE, P_COUNT = range(8)
+COUNTER, INCREMENT, RUNNING_TOTAL, INTENSITY = range(4)
 
-# A window's state in `num`: header, aggregates of the segments between the oldest and the open one, then the ring.
-N_LO, N_HI, N_AT, N_PREVIOUS, N_PREVIOUS_AT, N_GOOD, N_SUM = range(7)
-N_RING = N_SUM + 6
-# A span keeps three numbers only.
+# A window's state in `num`: what is held, then two aggregates shaped like segments (of the back part; of everything
+# between the oldest and the open segment), then the ring, then the suffixes of the front part.
+N_LO, N_HI, N_AT, N_PREVIOUS, N_PREVIOUS_AT = range(5)
+N_BACK = 5
+# A span keeps three numbers only, a streak two starts with the periods that follow them, a decay two more.
 N_TRUTH, N_TRUE_END, N_UNKNOWN_END = range(3)
+N_SURE, N_SURE_UPTO, N_MAYBE, N_MAYBE_UPTO = range(1, 5)
+N_AMOUNT, N_WEIGHT = range(5, 7)
 # ... and in `ints`.
-I_HEAD, I_COUNT, I_CHANGED = range(3)
-I_SIZE = 3
+I_HEAD, I_COUNT, I_FRONT, I_CHANGED, I_SORTED = range(5)
+I_SIZE = 5
 # A segment: start, time with good data, then what the family keeps.
-S_START, S_GOOD, S_A, S_B, S_C, S_D, S_E = range(7)
+S_START, S_GOOD, S_A, S_B, S_C, S_D, S_E, S_F = range(8)
 
 
 def just_after(t: float) -> float:
@@ -77,39 +90,210 @@ def upper(a: float, b: float) -> float:
     return b if b > a else a
 
 
-def open_segment(num: State, ints: Counts, i: int, ring: int, stride: int, t: float, empty: float) -> int:
-    """A new segment from `t` on at the ring's end, the oldest giving way to it; returns where it stands."""
-    count = ints[i + I_COUNT]
-    if count == CAPACITY:
-        ints[i + I_HEAD] = (ints[i + I_HEAD] + 1) % CAPACITY
-        count -= 1
-    seg = ring + (ints[i + I_HEAD] + count) % CAPACITY * stride
-    ints[i + I_COUNT] = count + 1
-    ints[i + I_CHANGED] = 1
-    num[seg + S_START] = t
+def faded(halves: float) -> float:
+    """2 to the power of -halves, for halves >= 0: by sums and products only, so that every machine gets the same."""
+    if halves >= 1075.0:
+        return 0.0
+    whole = int(halves)
+    y = (whole - halves) * 0.6931471805599453
+    term, total = 1.0, 1.0
+    for k in range(1, 18):
+        term *= y / k
+        total += term
+    for _ in range(whole):
+        total *= 0.5
+    return total
+
+
+# --- the ring ---------------------------------------------------------------------------------------------------
+
+
+def clear(family: int, stride: int, num: State, seg: int) -> None:
+    """An empty segment or aggregate at `seg`."""
+    num[seg + S_START] = 0.0
     num[seg + S_GOOD] = 0.0
+    empty = NAN if family == EXTREME or family == ORDER else 0.0  # noqa: PLR1714 - njit
     for k in range(S_A, stride):
         num[seg + k] = empty
+
+
+def combine(family: int, num: State, into: int, seg: int) -> None:
+    """Add what stands at `seg` to what stands at `into`."""
+    num[into + S_GOOD] += num[seg + S_GOOD]
+    if family == MEAN or family == INCREASE:  # noqa: PLR1714 - njit
+        num[into + S_A] += num[seg + S_A]
+        num[into + S_B] += num[seg + S_B]
+    elif family == EXTREME:
+        num[into + S_A] = lower(num[into + S_A], num[seg + S_A])
+        num[into + S_B] = lower(num[into + S_B], num[seg + S_B])
+        num[into + S_C] = upper(num[into + S_C], num[seg + S_C])
+        num[into + S_D] = upper(num[into + S_D], num[seg + S_D])
+    elif family == SLOPE:
+        if num[seg + S_A] > 0.0:
+            merge(num, into, num[seg + S_A], num[seg + S_B], num[seg + S_C], num[seg + S_D], num[seg + S_E])
+        num[into + S_F] += num[seg + S_F]
+    elif family == SPREAD:
+        if num[seg + S_A] > 0.0:
+            merge(num, into, num[seg + S_A], num[seg + S_B], num[seg + S_C], 0.0, num[seg + S_E])
+        num[into + S_F] += num[seg + S_F]
+
+
+def merge(num: State, seg: int, n: float, t: float, x: float, tx: float, tt: float) -> None:
+    """Join (count, mean time, mean value, co-moments) into those at `seg`, stably (Chan, Golub, LeVeque 1983)."""
+    have = num[seg + S_A]
+    if have == 0.0:
+        num[seg + S_B] = t
+        num[seg + S_C] = x
+        num[seg + S_D] = tx
+        num[seg + S_E] = tt
+    else:
+        total = have + n
+        dt = t - num[seg + S_B]
+        dx = x - num[seg + S_C]
+        num[seg + S_B] += dt * n / total
+        num[seg + S_C] += dx * n / total
+        num[seg + S_D] += tx + dt * dx * have * n / total
+        num[seg + S_E] += tt + dt * dt * have * n / total
+    num[seg + S_A] = have + n
+
+
+def flip(tab: Ints, num: State, ints: Counts, r: int, last: int) -> None:
+    """The segments 0 to `last` (from the oldest) become the front: every suffix of them is kept."""
+    family, i, stride = tab[r + W_FAMILY], tab[r + W_INT], tab[r + W_STRIDE]
+    ring, suffix, head = tab[r + W_RING], tab[r + W_SUFFIX], ints[i + I_HEAD]
+    for k in range(last, -1, -1):
+        place = (head + k) % CAPACITY * stride
+        for field in range(stride):
+            num[suffix + place + field] = num[ring + place + field]
+        if k < last:
+            combine(family, num, suffix + place, suffix + (head + k + 1) % CAPACITY * stride)
+    ints[i + I_FRONT] = last + 1
+
+
+def drop(tab: Ints, num: State, ints: Counts, r: int) -> None:
+    """Forget the oldest segment."""
+    i, stride = tab[r + W_INT], tab[r + W_STRIDE]
+    if tab[r + W_FAMILY] == ORDER:
+        seg = tab[r + W_RING] + ints[i + I_HEAD] * stride
+        if num[seg + S_A] == num[seg + S_A]:
+            ints[i + I_SORTED] -= 1
+            pull(num, sorted_at(tab, r), ints[i + I_SORTED], num[seg + S_A])
+            pull(num, sorted_at(tab, r) + CAPACITY, ints[i + I_SORTED], num[seg + S_B])
+    ints[i + I_HEAD] = (ints[i + I_HEAD] + 1) % CAPACITY
+    ints[i + I_COUNT] -= 1
+    ints[i + I_FRONT] -= 1
+    ints[i + I_CHANGED] = 1
+    if ints[i + I_FRONT] == 0:
+        clear(tab[r + W_FAMILY], stride, num, tab[r + W_NUM] + N_BACK)
+        flip(tab, num, ints, r, ints[i + I_COUNT] - 2)
+
+
+def open_segment(tab: Ints, num: State, ints: Counts, r: int, t: float) -> int:
+    """Close the open segment and begin one at `t`, the oldest giving way where there is no room. Gives its place."""
+    family, i, stride = tab[r + W_FAMILY], tab[r + W_INT], tab[r + W_STRIDE]
+    if ints[i + I_COUNT] == CAPACITY:
+        drop(tab, num, ints, r)
+    count = ints[i + I_COUNT]
+    if count == 1:
+        flip(tab, num, ints, r, 0)
+    elif count > 1:
+        combine(family, num, tab[r + W_NUM] + N_BACK, place(tab, ints, r, count - 1))
+    ints[i + I_COUNT] = count + 1
+    ints[i + I_CHANGED] = 1
+    seg = place(tab, ints, r, count)
+    clear(family, stride, num, seg)
+    num[seg + S_START] = t
     return seg
+
+
+def place(tab: Ints, ints: Counts, r: int, k: int) -> int:
+    """Where the k-th segment from the oldest stands."""
+    return tab[r + W_RING] + (ints[tab[r + W_INT] + I_HEAD] + k) % CAPACITY * tab[r + W_STRIDE]
+
+
+def expire(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> None:
+    """Forget segments that ended by t-W, and bring the aggregate of those in between up to date."""
+    i = tab[r + W_INT]
+    start = t - par[tab[r + W_PAR] + P_LENGTH]
+    while ints[i + I_COUNT] > 1 and num[place(tab, ints, r, 1) + S_START] <= start:
+        drop(tab, num, ints, r)
+    if ints[i + I_CHANGED] == 1:
+        ints[i + I_CHANGED] = 0
+        family, stride, back = tab[r + W_FAMILY], tab[r + W_STRIDE], tab[r + W_NUM] + N_BACK
+        total = back + stride
+        if ints[i + I_FRONT] > 1:
+            front = tab[r + W_SUFFIX] + (ints[i + I_HEAD] + 1) % CAPACITY * stride
+            for k in range(S_GOOD, stride):
+                num[total + k] = num[front + k]
+            combine(family, num, total, back)
+        else:
+            for k in range(S_GOOD, stride):
+                num[total + k] = num[back + k]
+
+
+# --- sorted values of a median's segments: the lower bounds, then the upper ones ---------------------------------
+
+
+def sorted_at(tab: Ints, r: int) -> int:
+    """Where they stand."""
+    return tab[r + W_SUFFIX] + CAPACITY * tab[r + W_STRIDE]
+
+
+def put(num: State, at: int, count: int, x: float) -> None:
+    """Sort `x` into `count` numbers."""
+    k = at + count
+    while k > at and num[k - 1] > x:
+        num[k] = num[k - 1]
+        k -= 1
+    num[k] = x
+
+
+def pull(num: State, at: int, count: int, x: float) -> None:
+    """Take `x` out; `count` numbers stay."""
+    k = at
+    while num[k] != x:
+        k += 1
+    while k < at + count:
+        num[k] = num[k + 1]
+        k += 1
+
+
+def rebuild(tab: Ints, num: State, ints: Counts, r: int) -> None:
+    """Suffixes and sorted values from the segments, after those were put back."""
+    i, stride = tab[r + W_INT], tab[r + W_STRIDE]
+    flip(tab, num, ints, r, ints[i + I_FRONT] - 1)
+    ints[i + I_CHANGED] = 1
+    if tab[r + W_FAMILY] == ORDER:
+        ints[i + I_SORTED] = 0
+        for k in range(ints[i + I_COUNT]):
+            seg = tab[r + W_RING] + (ints[i + I_HEAD] + k) % CAPACITY * stride
+            if num[seg + S_A] == num[seg + S_A]:
+                put(num, sorted_at(tab, r), ints[i + I_SORTED], num[seg + S_A])
+                put(num, sorted_at(tab, r) + CAPACITY, ints[i + I_SORTED], num[seg + S_B])
+                ints[i + I_SORTED] += 1
+
+
+# --- feeding ----------------------------------------------------------------------------------------------------
 
 
 def feed(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float, lo: float, hi: float) -> None:
     """A new value [lo, hi] at `t` (NaN: missing from now on) for the window whose row starts at `r`."""
     family = tab[r + W_FAMILY]
-    n = tab[r + W_NUM]
     if family == SPAN:
-        if num[n + N_TRUTH] == 1.0:
-            num[n + N_TRUE_END] = t
-        elif num[n + N_TRUTH] == 2.0:
-            num[n + N_UNKNOWN_END] = t
-        num[n + N_TRUTH] = lo if lo == lo else 2.0
-        return
-    i = tab[r + W_INT]
-    p = tab[r + W_PAR]
-    stride = tab[r + W_STRIDE]
-    ring = n + N_RING
+        feed_span(num, tab[r + W_NUM], t, lo)
+    elif family == STREAK:
+        feed_streak(par[tab[r + W_PAR] + P_LENGTH], num, tab[r + W_NUM], t, lo)
+    elif family == DECAY:
+        feed_decay(par, num, tab[r + W_NUM], tab[r + W_PAR], t, lo, hi)
+    else:
+        feed_ring(tab, par, num, ints, r, t, lo, hi)
+
+
+def feed_ring(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float, lo: float, hi: float) -> None:
+    """A new value for a window that keeps a ring."""
+    family, n, i, p = tab[r + W_FAMILY], tab[r + W_NUM], tab[r + W_INT], tab[r + W_PAR]
     count = ints[i + I_COUNT]
-    seg = ring + (ints[i + I_HEAD] + count - 1) % CAPACITY * stride
+    seg = place(tab, ints, r, count - 1)
     if count > 0:
         elapsed = t - num[n + N_AT]
         held = num[n + N_LO]
@@ -119,7 +303,7 @@ def feed(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float, lo:
                 num[seg + S_A] += held * elapsed
                 num[seg + S_B] += num[n + N_HI] * elapsed
     if count == 0 or t - num[seg + S_START] >= par[p + P_SLOT]:
-        seg = open_segment(num, ints, i, ring, stride, t, NAN if family == EXTREME else 0.0)
+        seg = open_segment(tab, num, ints, r, t)
     if family == PAST and num[seg + S_START] == t:
         num[seg + S_A] = lo
         num[seg + S_B] = hi
@@ -131,10 +315,21 @@ def feed(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float, lo:
             num[seg + S_D] = upper(num[seg + S_D], hi)
         elif family == SLOPE:
             if lo != hi:
-                num[seg + S_E + 1] = 1.0
+                num[seg + S_F] = 1.0
             merge(num, seg, 1.0, t, lo, 0.0, 0.0)
+        elif family == SPREAD:
+            if lo != hi:
+                num[seg + S_F] = 1.0
+            merge(num, seg, 1.0, lo, 0.0, 0.0, 0.0)
+        elif family == ORDER:
+            if num[seg + S_A] != num[seg + S_A]:
+                num[seg + S_A] = lo
+                num[seg + S_B] = hi
+                put(num, sorted_at(tab, r), ints[i + I_SORTED], lo)
+                put(num, sorted_at(tab, r) + CAPACITY, ints[i + I_SORTED], hi)
+                ints[i + I_SORTED] += 1
         elif family == INCREASE:
-            amount = added(par, p, num[n + N_PREVIOUS], lo)
+            amount = added(par, num, p, n, t, lo)
             # After a gap longer than the window only the gap's mean rate is surely known: by then some window of this
             # length had seen at least that much, so an outage of ours never makes an alarm that was not due.
             gap = t - num[n + N_PREVIOUS_AT]
@@ -149,12 +344,17 @@ def feed(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float, lo:
     num[n + N_AT] = t
 
 
-def added(par: Floats, p: int, previous: float, value: float) -> float:
+def added(par: Floats, num: State, p: int, n: int, t: float, value: float) -> float:
     """What a reading adds: counters wrap or restart at zero, running totals restart, increments are amounts."""
     if par[p + P_KIND] == INCREMENT:
         return value if value > 0.0 else 0.0
+    previous = num[n + N_PREVIOUS]
     if previous != previous:  # the first reading is where counting starts
         return 0.0
+    if par[p + P_RESET] > 0.0 and num[LOCAL_OFFSET] == num[LOCAL_OFFSET]:
+        local = num[LOCAL_OFFSET] - par[p + P_PHASE]
+        if (t + local) // par[p + P_RESET] > (num[n + N_PREVIOUS_AT] + local) // par[p + P_RESET]:
+            return upper(value, 0.0)  # it was reset meanwhile, though it may have passed its old total again
     amount = value - previous
     if amount < 0.0:
         wrapped = amount + par[p + P_WRAP]
@@ -163,65 +363,79 @@ def added(par: Floats, p: int, previous: float, value: float) -> float:
     return amount
 
 
-def merge(num: State, seg: int, n: float, t: float, x: float, tx: float, tt: float) -> None:
-    """Join (count, mean time, mean value, co-moments) into those at `seg`, stably (Chan, Golub, LeVeque 1983)."""
-    have = num[seg + S_A]
-    total = have + n
-    dt = t - num[seg + S_B]
-    dx = x - num[seg + S_C]
-    if have == 0.0:
-        num[seg + S_B] = t
-        num[seg + S_C] = x
-        num[seg + S_D] = tx
-        num[seg + S_E] = tt
-    else:
-        num[seg + S_B] += dt * n / total
-        num[seg + S_C] += dx * n / total
-        num[seg + S_D] += tx + dt * dx * have * n / total
-        num[seg + S_E] += tt + dt * dt * have * n / total
-    num[seg + S_A] = total
+def feed_span(num: State, n: int, t: float, truth: float) -> None:
+    """A condition's new truth (1.0, 0.0, NaN) for `within`."""
+    if num[n + N_TRUTH] == 1.0:
+        num[n + N_TRUE_END] = t
+    elif num[n + N_TRUTH] == 2.0:
+        num[n + N_UNKNOWN_END] = t
+    num[n + N_TRUTH] = truth if truth == truth else 2.0
 
 
-def expire(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> None:
-    """Forget segments that ended by t-W; bring aggregates up to date. Early or late, the state is the same."""
-    n = tab[r + W_NUM]
-    i = tab[r + W_INT]
-    stride = tab[r + W_STRIDE]
-    ring = n + N_RING
-    start = t - par[tab[r + W_PAR] + P_LENGTH]
-    head = ints[i + I_HEAD]
-    count = ints[i + I_COUNT]
-    while count > 1 and num[ring + (head + 1) % CAPACITY * stride + S_START] <= start:
-        head = (head + 1) % CAPACITY
-        count -= 1
-        ints[i + I_CHANGED] = 1
-    if ints[i + I_CHANGED] == 0:
-        return
-    ints[i + I_HEAD] = head
-    ints[i + I_COUNT] = count
-    ints[i + I_CHANGED] = 0
-    family = tab[r + W_FAMILY]
-    total = n + N_SUM - S_A  # aggregates stand as a segment's fields do
-    num[n + N_GOOD] = 0.0
-    for k in range(6):
-        num[n + N_SUM + k] = NAN if family == EXTREME else 0.0
-    for k in range(1, count - 1):
-        seg = ring + (head + k) % CAPACITY * stride
-        num[n + N_GOOD] += num[seg + S_GOOD]
-        combine(family, num, total, seg)
+def period_of(start: float, period: float, t: float) -> float:
+    """In which period since `start` the time `t` lies, 0 the first; exactly as `start + k * period` says."""
+    k = (t - start) // period
+    while start + (k + 1.0) * period <= t:
+        k += 1.0
+    while start + k * period > t:
+        k -= 1.0
+    return k
 
 
-def combine(family: int, num: State, total: int, seg: int) -> None:
-    """Add a segment to aggregates that stand at `total`."""
-    if family == EXTREME:
-        num[total + S_A] = lower(num[total + S_A], num[seg + S_A])
-        num[total + S_B] = lower(num[total + S_B], num[seg + S_B])
-        num[total + S_C] = upper(num[total + S_C], num[seg + S_C])
-        num[total + S_D] = upper(num[total + S_D], num[seg + S_D])
-    elif family == SLOPE:
-        if num[seg + S_A] > 0.0:
-            merge(num, total, num[seg + S_A], num[seg + S_B], num[seg + S_C], num[seg + S_D], num[seg + S_E])
-        num[total + S_E + 1] += num[seg + S_E + 1]
-    else:  # integrals and amounts; a past value has none
-        num[total + S_A] += num[seg + S_A]
-        num[total + S_B] += num[seg + S_B]
+def feed_streak(period: float, num: State, n: int, t: float, truth: float) -> None:
+    """A condition's new truth: the streak of periods in which it was surely true, and that in which it may have been."""
+    if num[n + N_TRUTH] == 1.0:
+        num[n + N_SURE_UPTO] = period_of(num[n + N_SURE], period, t)
+    if num[n + N_TRUTH] != 0.0:
+        num[n + N_MAYBE_UPTO] = period_of(num[n + N_MAYBE], period, t)
+    num[n + N_TRUTH] = truth if truth == truth else 2.0
+    if truth == 1.0:
+        extend_streak(period, num, n + N_SURE, t)
+    if truth != 0.0:
+        extend_streak(period, num, n + N_MAYBE, t)
+
+
+def extend_streak(period: float, num: State, at: int, t: float) -> None:
+    """It becomes true at `t`: the streak goes on, or one begins where a whole period passed without."""
+    if num[at] > -INF:
+        reached = period_of(num[at], period, t)
+        if reached <= num[at + 1] + 1.0:
+            num[at + 1] = reached
+            return
+    num[at] = t
+    num[at + 1] = 0.0
+
+
+def feed_decay(par: Floats, num: State, n: int, p: int, t: float, lo: float, hi: float) -> None:
+    """A new value for an amount that fades; what came since the last one is spread evenly over the time between.
+
+    Time without a value, or with one that is over-range, has no weight: it is not covered.
+    """
+    at = num[n + N_AT]
+    if at == at and t > at:
+        left = faded((t - at) / par[p + P_LENGTH])
+        if par[p + P_KIND] == INTENSITY and num[n + N_LO] == num[n + N_LO]:
+            num[n + N_AMOUNT] = num[n + N_AMOUNT] * left + num[n + N_LO] * evenly(par[p + P_LENGTH], left)
+        else:
+            num[n + N_AMOUNT] *= left
+        num[n + N_WEIGHT] *= left
+        if num[n + N_LO] == num[n + N_HI]:
+            num[n + N_WEIGHT] += 1.0 - left
+    if lo == lo and par[p + P_KIND] != INTENSITY:
+        amount = added(par, num, p, n, t, lo)
+        since = t - num[n + N_PREVIOUS_AT]
+        if since > 1e-6 * par[p + P_LENGTH]:
+            amount *= evenly(par[p + P_LENGTH], faded(since / par[p + P_LENGTH])) / since
+        num[n + N_PREVIOUS] = lo
+        num[n + N_PREVIOUS_AT] = t
+        num[n + N_AMOUNT] += amount
+        if lo != hi:
+            num[n + N_WEIGHT] = 0.0
+    num[n + N_LO] = lo
+    num[n + N_HI] = hi
+    num[n + N_AT] = t
+
+
+def evenly(half_life: float, left: float) -> float:
+    """What is left of one a second over the time in which `left` of an amount is left."""
+    return half_life / 0.6931471805599453 * (1.0 - left)

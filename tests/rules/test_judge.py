@@ -241,7 +241,8 @@ def test_generated_functions_agree_with_the_walk_over_the_tree(random_rules, ran
             levels = judge.explain(a)
             for (when, _), level in zip(pairs, levels, strict=True):
                 c = ruleset.plan.condition(when)
-                truth, _ = judge._twin["condition"](tab, judge._par, judge._num, judge._ints, c, judge.now_s)
+                state = (tab, judge._par, judge._num[:], judge._ints[:])
+                truth, _ = judge._twin["condition"](*state, c, judge.now_s)
                 assert Truth(truth).name.lower() == level["truth"], level["when"]
     for a in range(4):  # looking forgets what is over, and nothing else
         other.explain(a)
