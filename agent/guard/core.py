@@ -8,39 +8,25 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from agent.explain.content import content_of
 from agent.guard.clock import Clock
 from agent.guard.equipment import Equipment
 from agent.guard.protection import coverage
+from agent.guard.recorder import Keeper, Recorder
 from agent.guard.respond import Responder, Want
+from agent.guard.shadow import Shadows
 from agent.guard.wording import slots_of
-from agent.records import Lane, Record, SampleRow, Step
+from agent.records import Lane, Mark, MarkKind, SampleRow, Step
 from agent.site.model import AlarmConfig, Site
 from drivers.api import Quality, Reading
 from rules.alarm import AlarmBook, NotPossible, Transition
 from rules.judge import Judge
-from rules.model import LevelChange, Sample
+from rules.model import LevelChange, Sample, Verdict
 
 KEEP_EVERY_S = 1.0  # state that survives, while a delay is running
 KEEP_WINDOWS_S = 60.0  # and the large part of it: windows
-
-
-class Keeper(Protocol):
-    """Where records go: the journal, or a list in a replay."""
-
-    def record(self, record: Record) -> None:
-        """Take one record; never waits."""
-        ...
-
-    def step(self, step: Step) -> None:
-        """Take the readings of one step; never waits."""
-        ...
-
-    def keep(self, name: str, blob: bytes) -> None:
-        """Take state that must survive a restart; never waits."""
-        ...
 
 
 class Listener(Protocol):
@@ -63,17 +49,6 @@ class Listener(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Latest:
-    """The newest reading of a point."""
-
-    value: float = math.nan
-    quality: Quality = Quality.COMM_FAULT
-    reason: str = "no reading yet"
-    mono_ns: int = 0
-    usable_mono_ns: int = 0
-
-
 class Core:
     """The state of the site and the one way into it."""
 
@@ -84,19 +59,23 @@ class Core:
         self.responder = Responder(site)
         self.equipment = Equipment(site, clock.judgement_s(mono_ns))
         self.book = AlarmBook([*site.alarms, *self.equipment.names])
-        self.table = [Latest() for _ in site.points]
+        self.recorder = Recorder(site, judge, clock, keeper, self.equipment)
+        self.shadows = Shadows({a.name: [r.level for r in a.rule.levels] for a in site.alarms.values() if a.shadow})
         self.steps = 0
         self.protection: list[dict[str, Any]] = []
-        self.follow: Callable[[Record], None] = lambda _: None  # who watches records live: the control socket
         self.due_changed: Callable[[], None] = lambda: None  # the deadline may have moved
         self._keeper, self._listeners = keeper, listeners
-        self._points, self._alarms = tuple(site.points.values()), tuple(site.alarms)
-        self._columns = {(p.device, p.name.partition(".")[2]): index for index, p in enumerate(self._points)}
-        names = list(site.points)
+        self._alarms = tuple(site.alarms)
+        points = enumerate(site.points.values())
+        self._columns = {(point.device, point.name.partition(".")[2]): index for index, point in points}
+        self._names = {name: index for index, name in enumerate(site.points)}
+        self.keeps_calendar = any(point.reset is not None for point in site.ruleset.points)
+        self._wall_offset_s: float | None = None
+        self._content = content_of(site.ruleset)
         self._evidence: dict[int, list[str]] = {}
         for output in site.outputs.values():
             if output.confirm is not None:
-                self._evidence.setdefault(names.index(output.confirm.point), []).append(output.name)
+                self._evidence.setdefault(self._names[output.confirm.point], []).append(output.name)
         self._at_s = clock.judgement_s(mono_ns)
         self._judge_due_s: float | None = self._at_s
         self._kept_s = self._windows_kept_s = -math.inf
@@ -116,7 +95,7 @@ class Core:
         for reading in readings:
             index = self._columns[device, reading.point]
             samples.append(Sample(index, reading.value, int(reading.quality)))
-            latest = self.table[index]
+            latest = self.recorder.table[index]
             latest.value, latest.quality, latest.mono_ns = reading.value, reading.quality, mono_ns
             latest.reason = reading.reason
             if reading.reason:
@@ -144,7 +123,7 @@ class Core:
         """An output told of itself: written, confirmed, off, fault, mended."""
         at_s = self._advance(mono_ns)
         lane = Lane.EVENT if event in {"off", "mended"} else Lane.ALARM
-        self._record(lane, "output", {"output": output, "event": event, **details}, mono_ns)
+        self.recorder.record(lane, "output", {"output": output, "event": event, **details}, mono_ns)
         if event in {"fault", "mended"}:
             self.equipment.output(output, details.get("faults", {}))
             self._settle(at_s, mono_ns, [], changed=True)
@@ -164,7 +143,7 @@ class Core:
         at_s = self._advance(mono_ns)
         book = self.book
         if act == "reset":
-            transitions = self._reset(alarm, who, at_s)
+            transitions = self._reset(alarm, who, at_s, mono_ns)
         elif act == "ack":
             transitions = book.acknowledge(alarm, who, at_s)
         elif act == "shelve":
@@ -180,8 +159,46 @@ class Core:
         self._settle(at_s, mono_ns, transitions, changed=True)
         if act == "reset" and not any(t.event == "reset" for t in transitions):
             raise NotPossible(
-                f"{alarm} is still {self._level_name(alarm, book[alarm].level)}: reset it when that is over"
+                f"{alarm} is still {self.recorder.level_name(alarm, book[alarm].level)}: reset it when that is over"
             )
+
+    def rezero(self, point: str, value: float | None, who: str, why: str, mono_ns: int) -> dict[str, Any]:
+        """The baseline of a point becomes its present reading, or `value` in the point's unit; told as JSON.
+
+        Raises rules.alarm.NotPossible without a reason, or a usable reading where no value is given.
+        """
+        if point not in self._names:
+            raise NotPossible(f"no point is called {point!r}; there are: {', '.join(self._names)}")
+        if not why.strip():
+            raise NotPossible("a re-zero needs a reason, and none was given")
+        at_s, index = self._advance(mono_ns), self._names[point]
+        reading = self.recorder.reading(index)
+        latest = self.recorder.table[index]
+        if value is None and (not latest.quality.usable or self.equipment.point_fault(index)):
+            raise NotPossible(f"{point} has no usable reading ({reading['reason'] or reading['quality']}); give a value")
+        new = latest.value if value is None else value
+        before = self.judge.baseline(index)
+        body = {"point": point, "unit": reading["unit"], "before": before, "baseline": new}
+        transitions = self._decide("rezero", body, lambda: self.judge.rezero(index, new, at_s), at_s, mono_ns)
+        body |= {"who": who, "why": why, "given": value is not None, "reading": reading}
+        self.event("rezero", body, mono_ns)
+        self._settle(at_s, mono_ns, transitions, changed=True)
+        return body
+
+    def dated(self, wall_offset_s: float, mono_ns: int) -> None:
+        """Local time is judgement time and this many seconds: for running totals that are reset by the clock."""
+        if not self.keeps_calendar or self._wall_offset_s == wall_offset_s:
+            return
+        at_s = self._advance(mono_ns)
+        body = {"wall_offset_s": wall_offset_s, "before": self._wall_offset_s}
+        self._wall_offset_s = wall_offset_s
+        transitions = self._decide("dated", body, lambda: self._date(wall_offset_s), at_s, mono_ns)
+        self.event("dated", body, mono_ns)
+        self._settle(at_s, mono_ns, transitions)
+
+    def _date(self, wall_offset_s: float) -> Verdict:
+        self.judge.dated(wall_offset_s)
+        return self.judge.step(self.judge.now_s, ())
 
     @property
     def deadline_mono_s(self) -> float | None:
@@ -213,16 +230,25 @@ class Core:
     def _move(self, changes: Iterable[LevelChange], at_s: float) -> list[Transition]:
         return [t for change in changes for t in self.book.move(self._alarms[change.alarm], change.level, at_s)]
 
-    def _reset(self, alarm: str, who: str, at_s: float) -> list[Transition]:
+    def _decide(
+        self, kind: MarkKind, body: dict[str, Any], act: Callable[[], Verdict], at_s: float, mono_ns: int
+    ) -> list[Transition]:
+        """Something else than readings that decides: judged at `at_s`, and marked in its place between the steps."""
+        before = self.judge.step(at_s, ())
+        verdict = act()
+        self._judge_due_s = verdict.deadline
+        self._keeper.mark(Mark(kind, self.clock.stamp(mono_ns), at_s, body))
+        return self._move([*before.changes, *verdict.changes], at_s)
+
+    def _reset(self, alarm: str, who: str, at_s: float, mono_ns: int) -> list[Transition]:
         """Let go of what is latched or held. An alarm that stays active is not reset: nothing of its plan is let go."""
         if alarm not in self.book.alarms:
             return self.book.acknowledge(alarm, who, at_s)  # raises, and lists the names there are
         transitions: list[Transition] = []
         instance = self.book[alarm]
         if alarm in self.site.alarms:
-            verdict = self.judge.reset(self.site.alarms[alarm].index, at_s)
-            self._judge_due_s = verdict.deadline
-            transitions = self._move(verdict.changes, at_s)
+            index = self.site.alarms[alarm].index
+            transitions = self._decide("reset", {"alarm": alarm}, lambda: self.judge.reset(index, at_s), at_s, mono_ns)
             if instance.level:
                 return transitions
         self.responder.reset(alarm)
@@ -232,14 +258,6 @@ class Core:
         state = instance.state
         reset = Transition(alarm, "reset", at_s, instance.level, instance.level, state, state, who)
         return [*transitions, reset]
-
-    def _level_name(self, alarm: str, level: int) -> str:
-        """A level's name; also of one that the alarm's rule no longer has."""
-        config = self.site.alarms.get(alarm)
-        if config is None:
-            return "fault" if level else "normal"
-        names = ("normal", *(rule.level for rule in config.rule.levels))
-        return names[level] if level < len(names) else f"level {level}"
 
     def _settle(self, at_s: float, mono_ns: int, transitions: Sequence[Transition], *, changed: bool = False) -> None:
         """What follows from a change: equipment alarms, wants, records, the coverage map, state that survives."""
@@ -251,7 +269,8 @@ class Core:
         if moved or changed or (due_s is not None and at_s >= due_s):
             self._annunciate(at_s, mono_ns, moved)
         for transition in moved:
-            self._record_transition(transition, mono_ns)
+            self.shadows.move(transition, self.clock.stamp(mono_ns))
+            self.recorder.transition(transition, self.book, mono_ns)
         stirred = self.equipment.take_stirred()
         if moved or changed or stirred or self._look_again:
             # Once more at the next step: a point is lost for judgement a moment after it is lost for supervision.
@@ -262,7 +281,7 @@ class Core:
 
     def _annunciate(self, at_s: float, mono_ns: int, transitions: Iterable[Transition]) -> None:
         slots = {
-            t.alarm: slots_of(self.site, self.site.alarms[t.alarm], t.level, self._values(t.alarm))
+            t.alarm: slots_of(self.site, self.site.alarms[t.alarm], t.level, self.recorder.readings(t.alarm))
             for t in transitions
             if t.alarm in self.site.alarms and t.level > t.previous_level
         }
@@ -279,64 +298,20 @@ class Core:
 
     # --- records --------------------------------------------------------------------------------------------------
 
-    def _record_transition(self, moved: Transition, mono_ns: int) -> None:
-        body: dict[str, Any] = asdict(moved)
-        alarm = self.site.alarms.get(moved.alarm)
-        body["chattering"] = self.book.chattering(moved.alarm)
-        body["flood"] = self.book.flood
-        if alarm is None:
-            self._record(Lane.EVENT, "equipment", body, mono_ns)
-            return
-        body |= {
-            "level_name": self._level_name(moved.alarm, moved.level),
-            "previous_level_name": self._level_name(moved.alarm, moved.previous_level),
-            "hazard": alarm.hazard,
-            "zone": alarm.zone,
-            "title": dict(alarm.title),
-            "occurrence": self.book[moved.alarm].activations,
-            "withheld": "shadow" if alarm.shadow else self.book[moved.alarm].withheld,
-            "rules": self.site.ruleset.digest,
-            "decided_by": self.judge.explain(alarm.index),
-            "readings": self._values(moved.alarm),
-        }
-        self._record(Lane.ALARM, "alarm", body, mono_ns)
-
-    def _record(self, lane: Lane, kind: str, body: dict[str, Any], mono_ns: int) -> None:
-        record = Record(lane, kind, self.clock.stamp(mono_ns), body)
-        self._keeper.record(record)
-        self.follow(record)
-
     def event(self, kind: str, body: dict[str, Any], mono_ns: int) -> None:
         """Record something that is neither an alarm nor an output: start, stop, configuration, commands."""
-        self._record(Lane.EVENT, kind, body, mono_ns)
+        self.recorder.record(Lane.EVENT, kind, body, mono_ns)
 
-    def _values(self, alarm: str) -> dict[str, dict[str, Any]]:
-        """The newest readings of the points that an alarm depends on, as JSON."""
-        used = self.site.ruleset.used_points(self.site.alarms[alarm].index)
-        return {self._points[index].name: self.reading(index) for index in sorted(used)}
-
-    def reading(self, index: int) -> dict[str, Any]:
-        """The newest reading of a point as JSON: value (null: none), unit, quality, reason, and when it came."""
-        latest, point = self.table[index], self._points[index]
-        return {
-            "value": latest.value if math.isfinite(latest.value) else None,
-            "unit": point.unit,
-            "quality": latest.quality.name.lower().replace("_", "-"),
-            "reason": latest.reason or self.equipment.point_fault(index),
-            "mono_ns": latest.mono_ns,
-            "usable_mono_ns": latest.usable_mono_ns,
-        }
+    def keep_image(self, mono_ns: int) -> None:
+        """Put an image of the judge between the steps: what comes after it can be judged again from there."""
+        rules = self.site.ruleset.digest
+        mark = Mark("image", self.clock.stamp(mono_ns), self._at_s, {}, rules, self.judge.image(), self._content)
+        self._keeper.mark(mark)
 
     def _update_protection(self, mono_ns: int) -> None:
         entries = coverage(self.site, self.judge, self.book, self.equipment)
-        known = {(e["alarm"], e["status"], tuple(e["why"])): e for e in self.protection}
-        stamp = self.clock.stamp(mono_ns)
-        for entry in entries:
-            before = known.get((entry["alarm"], entry["status"], tuple(entry["why"])))
-            entry["since_mono_ns"] = before["since_mono_ns"] if before else stamp.mono_ns
-        if entries != self.protection:
-            self.protection = entries
-            self._record(Lane.PROTECTION, "protection", {"coverage": entries}, mono_ns)
+        self.recorder.protection(entries, self.protection, mono_ns)
+        self.protection = entries
 
     # --- what survives --------------------------------------------------------------------------------------------
 
@@ -352,6 +327,7 @@ class Core:
                 "levels": {a.name: [rule.level for rule in a.rule.levels] for a in self.site.alarms.values()},
                 "plans": self.responder.snapshot(),
                 "outputs": self.equipment.output_faults(),
+                "shadows": self.shadows.snapshot(),
             }
             self._keeper.keep("judgement", json.dumps(head).encode() + b"\n" + self.judge.timers())
         if windows_due:
@@ -372,6 +348,7 @@ class Core:
         self.judge.restore_timers(timers, at_s)
         self.book.restore(head["book"])
         self.responder.restore(head["plans"], at_s)
+        self.shadows.restore(head.get("shadows", {}), at_s)
         self.equipment.restart(at_s, self.book.alarms.values(), head["outputs"])
         for output, faults in head["outputs"].items():
             if output in self._listeners:

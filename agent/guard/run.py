@@ -11,8 +11,10 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from agent import __version__
 from agent.guard.answers import control_of
@@ -30,6 +32,7 @@ log = logging.getLogger("tocsin.guard")
 
 JIT_AFTER_S = 2.0  # the first polls come before any compile
 LOOK_S = 5.0
+DATE_JUMP_S = 1.0  # less is the clock's own drift and correction
 TICK_LONGEST_S = 1.0
 CLOSE_S = 5.0
 CONTROL_RETRY_S = 30.0
@@ -60,7 +63,7 @@ async def _guard(guard: Guard, stop: asyncio.Event, *, with_link: bool, jit: boo
         guard.lines.update(zip(site.buses, await asyncio.gather(*opening), strict=True))
         _make_pollers(guard)
         control = control_of(guard)
-        core.follow = partial(_follow, guard, control)
+        core.recorder.follow = partial(_follow, guard, control)
         _started(guard)
         steps = Progress("judgement", 10.0)
         parts = [*(p.progress for p in guard.pollers), *(a.progress for a in guard.annunciators.values()), steps]
@@ -112,10 +115,12 @@ def _started(guard: Guard) -> None:
         "version": __version__,
         "site_digest": site.digest,
         "rules": site.ruleset.digest,
+        "timezone": site.timezone,
         "python": sys.version.split()[0],
         "warnings": [str(problem) for problem in site.warnings],
     }
     core.event("start", body, mono_ns)
+    core.keep_image(mono_ns)  # as it was restored, before anything is judged
     if guard.site_fault:
         core.other_fault("site-file", guard.site_fault, mono_ns)
     core.assert_all(mono_ns)
@@ -146,7 +151,23 @@ async def _look_around(guard: Guard) -> None:
             mono_ns = time.monotonic_ns()
             guard.journal.anchor(guard.clock.stamp(mono_ns))
             guard.core.event("clock", {"clock": "trusted"}, mono_ns)
+        _tell_date(guard)
+        if guard.journal.wants_image():
+            guard.core.keep_image(time.monotonic_ns())
         await asyncio.sleep(LOOK_S)
+
+
+def _tell_date(guard: Guard) -> None:
+    """Where a rule goes by the time of day: tell the judge what local time is, once it is known and when it jumps."""
+    core, clock, mono_ns = guard.core, guard.clock, time.monotonic_ns()
+    if not core.keeps_calendar or clock.trust != "trusted":
+        return
+    wall_s = clock.stamp(mono_ns).wall_ns * 1e-9
+    local = datetime.fromtimestamp(wall_s, ZoneInfo(guard.site.timezone)).utcoffset() or timedelta()
+    offset_s = round(wall_s + local.total_seconds() - clock.judgement_s(mono_ns), 1)
+    if guard.wall_offset_s is None or abs(offset_s - guard.wall_offset_s) > DATE_JUMP_S:
+        guard.wall_offset_s = offset_s
+        core.dated(offset_s, mono_ns)
 
 
 async def _compile(guard: Guard) -> None:

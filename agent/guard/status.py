@@ -23,7 +23,7 @@ def points(core: Core) -> dict[str, Any]:
     """Every point's newest reading, and how old the newest usable one is."""
     result = {}
     for index, name in enumerate(core.site.points):
-        reading = core.reading(index)
+        reading = core.recorder.reading(index)
         reading.pop("mono_ns")
         reading["age_s"] = age_s(reading.pop("usable_mono_ns"))
         result[name] = reading

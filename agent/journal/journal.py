@@ -191,6 +191,10 @@ class Journal:
         readings = self._handover.readings - self._image_readings
         return readings >= writer.image_bytes + _IMAGE_ROW_BYTES or time.monotonic() - self._image_at >= _IMAGE_S
 
+    @property
+    def _dropped(self) -> int:
+        return self._handover.dropped.get("reading", 0)
+
     def keep(self, name: str, blob: bytes) -> None:
         """Keep a state over restarts; the latest of a name wins, synchronously durable within about `TICK_S`."""
         self._kept[name] = blob

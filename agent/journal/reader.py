@@ -50,7 +50,7 @@ class BatchRow(NamedTuple):
 
 
 class AlarmRow(NamedTuple):
-    """A record of an alarm, its number, and its place: the run of the guard, and the steps and marks before it there."""
+    """A record of an alarm, its number, and its place: how many steps and marks of a run of the guard are before it."""
 
     seq: int
     run: str
@@ -193,7 +193,7 @@ class JournalReader:
         ]
 
     def image(self, mark: MarkRow) -> bytes:
-        """The state of the judge at a mark of kind "image"; b"" where there is none. Raises zlib.error; has a checksum of its own."""
+        """The state of the judge at a mark of kind "image", b"" where there is none. Raises zlib.error."""
         rows = self._rows("steps", "SELECT image FROM mark WHERE (run, place) = (?, ?)", (mark.run, mark.place))
         return zlib.decompress(rows[0][0]) if rows and rows[0][0] else b""
 

@@ -15,7 +15,7 @@ from agent.config import Site
 from agent.guard.clock import Clock
 from agent.guard.core import Core
 from agent.guard.respond import Want
-from agent.records import Lane, Record, Step
+from agent.records import Lane, Mark, Record, Step
 from drivers.api import Quality, Reading
 from rules.alarm import NotPossible, State
 from rules.judge import Judge
@@ -29,6 +29,7 @@ class Kept:
 
     records: list[Record] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
     blobs: dict[str, bytes] = field(default_factory=dict)
 
     def record(self, record: Record) -> None:
@@ -36,6 +37,9 @@ class Kept:
 
     def step(self, step: Step) -> None:
         self.steps.append(step)
+
+    def mark(self, mark: Mark) -> None:
+        self.marks.append(mark)
 
     def keep(self, name: str, blob: bytes) -> None:
         self.blobs[name] = blob

@@ -1,0 +1,1 @@
+"""Why an alarm sounded or did not, in words, and the same judgement run again from the journal."""
