@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.site.load import load_site
-from agent.site.model import AlarmConfig, OutputConfig, PointConfig, Site
+from agent.site.model import AlarmConfig, ModelUse, OutputConfig, PointConfig, Site
 from agent.site.problems import ConfigErrors, Problem
 
 OK, BAD_INPUT = 0, 2  # exit codes
@@ -53,8 +53,11 @@ def check(path: Path, console: Console, *, json: bool = False) -> int:
         _print_json(console, site, (), site.warnings)
         return OK
     _tell(site.warnings)
-    for table in (_points(site), _rules(site), _outputs(site), _buses(site), _dependences(site)):
-        console.print(table)
+    for table in (
+        _points(site), _rules(site), _models(site), _lookups(site), _outputs(site), _buses(site), _dependences(site)
+    ):  # fmt: skip
+        if table.row_count:
+            console.print(table)
     told = f", {len(site.warnings)} to think about" if site.warnings else ""
     console.print(f"{site.id}: the site is right{told}; digest {site.digest[:12]}", highlight=False, markup=False)
     return OK
@@ -85,6 +88,8 @@ def _dependence(site: Site, hazard: str, zone: str, alarms: Iterable[AlarmConfig
         devices.update(dict.fromkeys(own))
         outputs = _audible(site, alarm)
         heard.update(dict.fromkeys(outputs))
+        if absent := [name for name in own if not site.devices[name].description.live]:
+            weak.append(f"{alarm.name} has only recordings of {', '.join(absent)}")
         if len(own) == 1:
             weak.append(f"{alarm.name} sees with {own[0]} alone")
         if not outputs:
@@ -156,6 +161,38 @@ def _rules(site: Site) -> Table:
             plan = "on trial" if alarm.shadow else alarm.plan or "reported only"
             shown_clear = clear if level.clear or level.clear_for_s else ""
             _row(table, alarm.name, level.level, level.when, _span(level.for_s), shown_clear, plan)
+    return table
+
+
+def _models(site: Site) -> Table:
+    table = _table("Models", "alarm", "model", "input", "points", "parameter", "value", "set by")
+    for alarm in site.alarms.values():
+        if (use := alarm.model) is None:
+            continue
+        names = use.bound.names
+        inputs = [(name, ", ".join(points) or "none") for name, points in names.points.items()]
+        figures = [(name, value, _set_by(use, name)) for name, value in names.quantities.items()]
+        for at in range(max(len(inputs), len(figures), 1)):
+            first = (alarm.name, use.model.name) if at == 0 else ("", "")
+            bound = inputs[at] if at < len(inputs) else ("", "")
+            _row(table, *first, *bound, *(figures[at] if at < len(figures) else ("", "", "")))
+    return table
+
+
+def _set_by(use: ModelUse, name: str) -> str:
+    if name not in use.bound.defaults:
+        return "the site"
+    source = use.model.parameters[name].source
+    told = f"the model ({source})" if source else "the model"
+    return f"{told}: for the local authority to set" if name in use.bound.unset else told
+
+
+def _lookups(site: Site) -> Table:
+    table = _table("Lookup tables", "table", "x", "y")
+    for lookup in site.tables.values():
+        xs = ", ".join(f"{x:g}" for x in lookup.xs)
+        ys = ", ".join(f"{y:g}" for y in lookup.ys)
+        _row(table, lookup.name, f"{xs} {lookup.x_unit}".rstrip(), f"{ys} {lookup.y_unit}".rstrip())
     return table
 
 
@@ -259,8 +296,15 @@ def _print_json(console: Console, site: Site | None, errors: Iterable[Problem], 
                 for p in site.points.values()
             ],
             "alarms": [
-                {"name": a.name, "hazard": a.hazard, "zone": a.zone, "plan": a.plan, "devices": devices_of(site, a)}
+                {
+                    "name": a.name, "hazard": a.hazard, "zone": a.zone, "plan": a.plan, "shadow": a.shadow,
+                    "devices": devices_of(site, a), "model": _model(a.model) if a.model else None,
+                }
                 for a in site.alarms.values()
+            ],
+            "tables": [
+                {"name": t.name, "x_unit": t.x_unit, "y_unit": t.y_unit, "x": t.xs, "y": t.ys}
+                for t in site.tables.values()
             ],
             "outputs": [
                 {"name": o.name, "driver": o.driver_name, "confirmed_by": o.confirm.point if o.confirm else None}
@@ -276,6 +320,18 @@ def _print_json(console: Console, site: Site | None, errors: Iterable[Problem], 
             ],
         }  # fmt: skip
     console.file.write(json_text.dumps(body, ensure_ascii=False, indent=2) + "\n")
+
+
+def _model(use: ModelUse) -> dict[str, Any]:
+    names, bound = use.bound.names, use.bound
+    return {
+        "name": use.model.name,
+        "inputs": dict(names.points),
+        "parameters": {
+            name: {"value": value, "by": "model" if name in bound.defaults else "site", "to_set": name in bound.unset}
+            for name, value in names.quantities.items()
+        },
+    }
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from .document import COLLECTIONS, SINGLE, Document
 from .lines import join_lines, read_buses
 from .model import AlarmConfig, DeviceConfig, OutputConfig, Site, Storage, Uplink, Zone
 from .outputs import read_outputs
-from .problems import ConfigErrors, listed, nearest, shown
+from .problems import ConfigErrors, nearest, shown
 from .response import read_response, warn_unheard
 from .ruleset import site_ruleset
 from .sections import SiteTable, StorageTable, UplinkTable, ZoneTable
@@ -44,8 +44,8 @@ def load_site(path: Path, *, home: Path | None = None) -> Site:
     document = Document(Path(path))
     for key in document.data:
         if key not in (*COLLECTIONS, *SINGLE):
-            known = ("include", *SINGLE, *COLLECTIONS)
-            document.error((key,), f"got an unknown key, expected one of {', '.join(sorted(known))}", nearest(key, known))
+            known = sorted(("include", *SINGLE, *COLLECTIONS))
+            document.error((key,), f"got an unknown key, expected one of {', '.join(known)}", nearest(key, known))
     table = _site_table(document)
     given = table or SiteTable(id="unknown")
     languages, levels = tuple(given.languages), tuple(given.levels)
