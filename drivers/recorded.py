@@ -26,7 +26,7 @@ class RecordedPoint(api.Section):
 class RecordedSection(api.Section):
     """Points of an instrument that is not there: `backtest` judges its recordings; live it never gives a reading."""
 
-    point: dict[str, RecordedPoint] = Field(min_length=1)  # what the recordings have
+    point: dict[str, RecordedPoint] = Field(min_length=1, description="The points that the recordings have.")
 
 
 class RecordedDriver:

@@ -177,15 +177,15 @@ def _bound_points(
         problems.append(ModelProblem(path, f"got an array, expected {_wish(wanted)}"))
         return ()
     if len(several) < wanted.least:
-        problems.append(ModelProblem(path, f"got {len(several)} points, expected {_wish(wanted)}"))
+        problems.append(ModelProblem(path, f"got {len(several)} of them, expected {_wish(wanted)}"))
     for at, name in enumerate(several):
         place = path if given is name else (*path, at)
         point = points.get(name) if isinstance(name, str) else None
         if not isinstance(name, str):
-            problems.append(ModelProblem(place, f"got {shown(name)}, expected {_wish(wanted)}"))
+            problems.append(ModelProblem(place, f"got {shown(name)}, expected {_wish(wanted, one=True)}"))
         elif point is None:
             fit = [other for other, candidate in points.items() if not _unfit(wanted, candidate)]
-            message = f"got {shown(name)}, expected {_wish(wanted)}"
+            message = f"got {shown(name)}, expected {_wish(wanted, one=True)}"
             problems.append(ModelProblem(place, message, near(name, fit) or near(name, points), name))
         elif name in several[:at]:
             problems.append(ModelProblem(place, f"got {shown(name)} twice, expected each point once"))
@@ -199,13 +199,13 @@ def _unfit(wanted: Input, point: PointInfo) -> str:
     if point.kind not in wanted.kinds:
         return f"got {point.name}, which is of kind {point.kind}, expected one of {', '.join(wanted.kinds)}"
     if missing := [word for word in wanted.states if word not in point.states]:
-        has = ", ".join(point.states) or "none"
-        return f"got {point.name}, which has the states {has}, expected {', '.join(missing)} among them"
+        has = f"the states {', '.join(point.states)}" if point.states else "no states"
+        return f"got {point.name}, which has {has}, expected {', '.join(missing)} among them"
     own, target = unit(point.unit), unit(wanted.unit)
     if point.kind == "intensity" and not _compare(own, target):  # increase() makes an amount of it
         own = own.times(SECOND, point.unit)
     if not _compare(own, target):
-        return f"got {point.name} in {point.unit or 'no unit'}, expected {_wish(wanted)}"
+        return f"got {point.name} in {point.unit or 'no unit'}, expected {_wish(wanted, one=True)}"
     return ""
 
 
@@ -234,9 +234,10 @@ def _quantity(parameter: Parameter, given: object, problems: list[ModelProblem])
     return str(given)
 
 
-def _wish(wanted: Input) -> str:
-    """What an input takes, in words."""
-    count = f"at least {wanted.least} points" if wanted.many and wanted.least > 1 else "a point (device.point)"
+def _wish(wanted: Input, *, one: bool = False) -> str:
+    """What an input takes, or each of its points, in words."""
+    several = wanted.many and wanted.least > 1 and not one
+    count = f"at least {wanted.least} points" if several else "a point (device.point)"
     return f"{count} in {wanted.unit}" if wanted.unit else f"{count} without a unit"
 
 

@@ -108,8 +108,10 @@ def read_model(file: Path, content: bytes) -> Model:
         message = f"got byte 0x{content[error.start]:02x}, expected UTF-8 text"
         raise ModelErrors(file, [ModelProblem((), message)], line) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        at = re.search(r"at line (\d+)", str(error))
-        raise ModelErrors(file, [ModelProblem((), f"not TOML: {error}")], int(at[1]) if at else 1) from None
+        text, at = str(error), re.search(r"(?s) \(at line (\d+), column \d+\)$", str(error))
+        text = text[: at.start()] if at else text
+        line = int(at[1]) if at else content.count(b"\n") + 1
+        raise ModelErrors(file, [ModelProblem((), f"not TOML: {text[:1].lower()}{text[1:]}")], line) from None
     problems: list[ModelProblem] = []
     model = _Reader(problems).model(file, tree)
     if problems:
@@ -130,6 +132,7 @@ class _Reader:
         known = ("model", "input", "parameter", "table", "level", "case", "parameters")
         self.known((), tree, known)
         head = self.table(("model",), tree.get("model"))
+        there = bool(head)  # or told as a whole
         self.known(("model",), head, ("title", "text", "hazard", "sources", "on_missing", "latch"))
         inputs = {name: self.input(name, raw) for name, raw in self.named(tree, "input").items()}
         parameters = {name: self.parameter(name, raw) for name, raw in self.named(tree, "parameter").items()}
@@ -152,9 +155,9 @@ class _Reader:
         return Model(
             name=file.stem,
             file=file,
-            title=self.texts(("model", "title"), head.get("title")),
-            text=self.texts(("model", "text"), head.get("text")),
-            hazard=self.text(("model", "hazard"), head.get("hazard")) or "",
+            title=self.texts(("model", "title"), head.get("title", {}), needed=there),
+            text=self.texts(("model", "text"), head.get("text", {}), needed=there),
+            hazard=self.text(("model", "hazard"), head.get("hazard", None if there else "")) or "",
             sources=tuple(self.words(("model", "sources"), head.get("sources", []))),
             on_missing=cast("OnMissing", self.choice(("model", "on_missing"), head.get("on_missing", "hold"), MISSING)),
             latch=self.flag(("model", "latch"), head.get("latch", False)),
@@ -236,9 +239,9 @@ class _Reader:
         for kind in ("input", "parameter", "table"):
             for name in tree.get(kind, {}) if isinstance(tree.get(kind), dict) else ():
                 if name in seen:
-                    self.wrong((kind, name), f"got the name of a {seen[name]}, expected one of its own")
+                    self.wrong((kind, name), f"got the name of the {seen[name]} {name}, expected one of its own")
                 elif name not in used:
-                    self.wrong((kind, name), f"got a {kind} that no level uses, expected it in a condition")
+                    self.wrong((kind, name), "is used by no level, expected it in a condition")
                 seen.setdefault(name, kind)
 
     # --- kinds of values ----------------------------------------------------------------------------------------
@@ -286,8 +289,10 @@ class _Reader:
     def texts(self, path: Keys, raw: object, *, needed: bool = True) -> dict[str, str]:
         if isinstance(raw, dict) and (raw or not needed) and all(isinstance(text, str) for text in raw.values()):
             return raw
-        got = "nothing" if raw is None else shown(raw)
-        self.wrong(path, f'got {got}, expected a text by language, such as {{ zh = "...", en = "..." }}')
+        self.wrong(
+            path,
+            f'got {shown(raw) if raw else "nothing"}, expected a text by language, such as {{ zh = "...", en = "..." }}',
+        )
         return {}
 
     def text(self, path: Keys, raw: object) -> str | None:
@@ -299,7 +304,8 @@ class _Reader:
     def words(self, path: Keys, raw: object) -> list[str]:
         if isinstance(raw, list) and all(isinstance(word, str) for word in raw):
             return raw
-        self.wrong(path, f"got {shown(raw)}, expected an array of texts")
+        odd = next((word for word in raw if not isinstance(word, str)), raw) if isinstance(raw, list) else raw
+        self.wrong(path, f"got {shown(odd)}, expected an array of texts and nothing else")
         return []
 
     def flag(self, path: Keys, raw: object) -> bool:

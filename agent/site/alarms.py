@@ -160,8 +160,8 @@ class _Alarms:
         own = name.endswith(".toml")
         if not own and name not in names():
             known = names()
-            message = f"got {shown(name)}, expected one of the models {', '.join(known)}"
-            document.error((*path, "model"), message, nearest(name, known) or "a file is given with .toml")
+            message = f"got {shown(name)}, expected a model of the library, or a file whose name ends in .toml"
+            document.error((*path, "model"), message, nearest(name, known) or f"the library has {', '.join(known)}")
             return None
         if File(name).is_absolute():
             document.warn((*path, "model"), "has an absolute path: the kept copy of this site will not have it")

@@ -244,8 +244,8 @@ class AlarmTable(Table):
 class LookupTableTable(Table):
     """A limit that depends on another quantity, for `lookup(NAME, x)` in any rule: straight lines between its knots."""
 
-    x: list[Quantity] = Field(min_length=2, description="Rising quantities.")
-    y: list[Quantity] = Field(min_length=2, description="The limit at each of them; beyond the ends it stays.")
+    x: list[Quantity] = Field(description="Rising quantities, at least two.")
+    y: list[Quantity] = Field(description="The limit at each of them; beyond the ends it stays.")
 
 
 class UplinkTable(Table):
