@@ -149,9 +149,9 @@ def test(files: tuple[Path, ...], as_json: bool) -> None:
     """Run rule scenarios: series in, expected alarms at times out. Without FILE, those of the whole library."""
     from rich.console import Console
 
-    from agent.scenarios.run import test as run_scenarios
+    from agent.scenarios.run import run_files
 
-    sys.exit(run_scenarios(files, Console(), Console(stderr=True), json=as_json))
+    sys.exit(run_files(files, Console(), Console(stderr=True), json=as_json))
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

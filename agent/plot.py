@@ -9,6 +9,7 @@ plot([Panel("gauge.level", [Line(times, values)], [Limit(2.4, "yellow")], unit="
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -111,6 +112,11 @@ def span(seconds: float) -> str:
     return ("-" if seconds < 0 else "") + " ".join(parts[:2]) if parts else "0"
 
 
+def is_plain(encoding: str) -> bool:
+    """Whether a terminal shows ASCII only: by the encoding of what is written to it, and by what it says it is."""
+    return not encoding.lower().startswith("utf") or os.environ.get("TERM") in ("linux", "dumb")
+
+
 # --- panels ------------------------------------------------------------------------------------------------------
 
 
@@ -141,15 +147,17 @@ def _scale(panel: Panel, cells: int) -> _Scale:
     pad = (high - low) * 0.02 or abs(high) * 0.1 or 1.0  # what lies at an edge is drawn inside of it
     title = f"{panel.title} ({panel.unit})" if panel.unit else panel.title
     if not values:
-        title += "  no readings"
+        title, cells, far = f"{title}  no readings", 0, []
     if far:
         title += "  far off: " + ", ".join(f"{limit.name} {limit.value:g}".strip() for limit in far)
     scale = _Scale(low - pad, high + pad, cells, {}, title)
+    if not cells:
+        return scale
     named = {limit.value: limit.name for limit in sorted(near, key=lambda limit: limit.name, reverse=True)}
     for value in [*sorted(named, reverse=True), high, low]:
         text = f"{named.get(value, '')} {value:.4g}".strip()
         row = scale.row(value, cells)
-        free = [r for r in (row, row + 1, row - 1) if 0 <= r < cells and r not in scale.labels]
+        free = [r for r in (row, row + 1) if r < cells and r not in scale.labels]
         if free and text not in scale.labels.values() and (value in named or row not in scale.labels):
             scale.labels[free[0]] = text
     return scale

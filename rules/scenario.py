@@ -15,11 +15,11 @@ import numpy as np
 from rules.backtest import Steps, judge_history
 from rules.cases import NORMAL, Active, Case, Expect, Never, Reaches, tidy
 from rules.judge import Judge
-from rules.model import BAD, GOOD, MISSING, OVER_RANGE, LevelChange
+from rules.model import BAD, COMM_FAULT, GOOD, OVER_RANGE, LevelChange
 from rules.series import BAD as BAD_TOKEN
 from rules.series import CLOCK, OVER, READING, REBOOT, REZERO, STALE
 
-QUALITIES = {READING: GOOD, OVER: OVER_RANGE, BAD_TOKEN: BAD, STALE: MISSING}
+QUALITIES = {READING: GOOD, OVER: OVER_RANGE, BAD_TOKEN: BAD, STALE: COMM_FAULT}
 
 
 class Move(NamedTuple):
@@ -69,6 +69,7 @@ class _Run:
     def __init__(self, case: Case, look_at: Sequence[float], look: Look | None) -> None:
         self.case, self.look = case, look
         self.judge = Judge(case.ruleset, 0.0)
+        self.judge.dated(0.0)  # a case begins at midnight
         self.numbers = {point.name: p for p, point in enumerate(case.ruleset.points)}
         self.lost = {k for slots in case.series.values() for k, slot in enumerate(slots) if slot.what == REBOOT}
         self.wall_offset_s = 0.0
@@ -143,12 +144,14 @@ class _Run:
         saved = self.judge.snapshot()
         self.judge = Judge(self.case.ruleset, back_s)
         self.judge.restore(saved, back_s)
+        self.judge.dated(self.wall_offset_s)
         yield from ()
 
     def jump(self, at: float, seconds: float) -> Iterator[Move]:
         """The wall clock jumps, which must change nothing that does not go by the time of day."""
         del at
         self.wall_offset_s += seconds
+        self.judge.dated(self.wall_offset_s)
         yield from ()
 
     def rezero(self, at: float, point: int, value: float) -> Iterator[Move]:

@@ -63,13 +63,14 @@ def _cases(
     try:
         return read_cases(document.data.get("case"), rules, parameters)
     except CaseErrors as errors:
-        own = isinstance(rules, Ruleset) or rules.file == document.path
-        model = document if own else Document(rules.file)
+        about = document
+        if isinstance(rules, Model) and rules.file != document.path:
+            about = Document(rules.file)
         for problem in errors.problems:
-            where = model if problem.of_rules else document
+            where = about if problem.of_rules else document
             where.error(problem.path, problem.message, problem.hint, problem.column)
-        if not own:
-            others += model.in_order(model.errors)
+        if about is not document:
+            others += about.in_order(about.errors)
         return ()
 
 
@@ -106,11 +107,9 @@ def _rules(document: Document, others: list[Problem]) -> Model | Ruleset | None:
         return None
     try:
         about = Document(path)
-        if "model" not in about.data:
-            return load_site(path).ruleset
-        if (model := _model(about, path)) is None:
-            raise ConfigErrors(about.in_order(about.errors))
+        model = _model(about, path) if "model" in about.data else None
+        others += about.in_order(about.errors)
+        return model if "model" in about.data else load_site(path).ruleset
     except ConfigErrors as errors:
         others += errors.problems
         return None
-    return model

@@ -34,7 +34,7 @@ class Result:
     lines: Sequence[int]  # of the expectations
 
 
-def test(files: Sequence[Path], console: Console, errors: Console, *, json: bool = False) -> int:
+def run_files(files: Sequence[Path], console: Console, errors: Console, *, json: bool) -> int:
     """Run the cases of `files`, or of the whole library when there are none; a library's model may go by its name.
 
     What failed goes to `console`, what could not be read to `errors`. Returns 0, 1 when a case failed, 2 when a file
