@@ -184,6 +184,8 @@ class _Axis:
 
 
 def _panel(panel: Panel, scale: _Scale, across: _Axis, margin: int, plain: bool) -> list[str]:
+    if not scale.cells:
+        return []
     wide, tall = (1, 1) if plain else (2, 4)
     columns, rows = across.cells * wide, scale.cells * tall
     cells = [[" " if plain else _BLANK] * across.cells for _ in range(scale.cells)]

@@ -50,7 +50,10 @@ def deciding(part: Part) -> list[Part]:
     """The comparisons that make a condition what it is: of an "and" that is false only those that are not true ..."""
     op, truth, parts = part["op"], part["truth"], part.get("parts", ())
     if op == "not":
-        return deciding(parts[0])
+        (inner,) = parts
+        if inner["column"] != part["column"]:  # the word "not" stands before it
+            return deciding(inner)
+        return [{**inner, "truth": truth}]  # such as "age(x) < 2 h", which is kept as "not older"
     if op not in ("and", "or", "vote"):
         return [part]
     alike = [child for child in parts if child["truth"] == truth]
@@ -60,7 +63,8 @@ def deciding(part: Part) -> list[Part]:
 
 
 def _words(part: Part, text: str, most: int = 46) -> list[str]:
-    return list(dict.fromkeys(_say(leaf, text, most) for leaf in deciding(part)))
+    leaves = sorted(deciding(part), key=lambda leaf: leaf["op"] not in _SIGNS)  # what has values first
+    return list(dict.fromkeys(_say(leaf, text, most) for leaf in leaves))
 
 
 def _say(leaf: Part, text: str, most: int) -> str:
