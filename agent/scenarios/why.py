@@ -11,6 +11,7 @@ from rules.scenario import span
 Part = Mapping[str, Any]  # of `Judge.explain`
 
 _SIGNS = (">", ">=", "<", "<=", "==")
+_LONGEST = 46  # characters of a comparison as written
 
 
 def why_not(level: Part) -> list[str]:
@@ -43,7 +44,7 @@ def move_words(levels: Sequence[Part], previous: str, level: str) -> str:
     part = levels[ranks.index(level if rose else previous) - 1]
     cleared = not rose and part.get("clear_truth") == "true"
     which, text = ("clear_parts", part["clear"]) if cleared else ("parts", part["when"])
-    return next(iter(_words(part[which], text, 30)), "")
+    return next((f"{values}: {written}" for written, values in _said(part[which], text)), "")
 
 
 def deciding(part: Part) -> list[Part]:
@@ -62,22 +63,31 @@ def deciding(part: Part) -> list[Part]:
     return [leaf for child in alike or parts for leaf in deciding(child)]
 
 
-def _words(part: Part, text: str, most: int = 46) -> list[str]:
-    leaves = sorted(deciding(part), key=lambda leaf: leaf["op"] not in _SIGNS)  # what has values first
-    return list(dict.fromkeys(_say(leaf, text, most) for leaf in leaves))
+def _words(part: Part, text: str) -> list[str]:
+    """`level > limit: 2.45 m > 2.4 m` for each part that decides."""
+    return list(dict.fromkeys(f"{written}: {values}" for written, values in _said(part, text)))
 
 
-def _say(leaf: Part, text: str, most: int) -> str:
-    """A comparison as written, then with its values: `level > limit: 2.45 m > 2.4 m`."""
+def _said(part: Part, text: str) -> list[tuple[str, str]]:
+    """(as written, with its values) of each part that decides; those that have values come first."""
+    leaves = sorted(deciding(part), key=lambda leaf: leaf["op"] not in _SIGNS)
+    return [(_written(leaf, text), _values(leaf)) for leaf in leaves]
+
+
+def _written(leaf: Part, text: str) -> str:
     written = " ".join(text[leaf["column"] : leaf["column"] + leaf["length"]].split())
     points = [name for name in dict.fromkeys(_points(leaf)) if name not in written]
-    if points:  # an input of a model that stands for several
-        written += f" [{', '.join(points)}]"
+    if len(written) > _LONGEST:
+        written = f"{written[: _LONGEST - 17]} ... {written[-12:]}"
+    return f"{written} [{', '.join(points)}]" if points else written  # an input of a model that stands for several
+
+
+def _values(leaf: Part) -> str:
     parts = leaf.get("parts", ())
-    if leaf["op"] in _SIGNS and len(parts) == 2:
-        sign = f"is not {leaf['op']}" if leaf["truth"] == "false" else leaf["op"]
-        return f"{_short(written, most)}: {_value(parts[0])} {sign} {_value(parts[1])}"
-    return f"{_short(written, most)}: {leaf['truth']}"
+    if leaf["op"] not in _SIGNS or len(parts) != 2:
+        return str(leaf["truth"])
+    sign = f"is not {leaf['op']}" if leaf["truth"] == "false" else leaf["op"]
+    return f"{_value(parts[0])} {sign} {_value(parts[1])}"
 
 
 def _points(part: Part) -> list[str]:
@@ -95,7 +105,3 @@ def _value(part: Part) -> str:
             return f"({low:.5g}{unit} or more)" if low is not None else "?"
         return f"({high:.5g}{unit} or less)" if low is None else f"({low:.5g} to {high:.5g}{unit})"
     return "?" if part["value"] is None else f"{part['value']:.5g}{unit}"
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 17]} ... {text[-12:]}"
