@@ -289,10 +289,8 @@ class _Reader:
     def texts(self, path: Keys, raw: object, *, needed: bool = True) -> dict[str, str]:
         if isinstance(raw, dict) and (raw or not needed) and all(isinstance(text, str) for text in raw.values()):
             return raw
-        self.wrong(
-            path,
-            f'got {shown(raw) if raw else "nothing"}, expected a text by language, such as {{ zh = "...", en = "..." }}',
-        )
+        got = shown(raw) if raw else "nothing"
+        self.wrong(path, f'got {got}, expected a text by language, such as {{ zh = "...", en = "..." }}')
         return {}
 
     def text(self, path: Keys, raw: object) -> str | None:
