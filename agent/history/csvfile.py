@@ -1,0 +1,220 @@
+"""Reads CSV files block by block: fast where a block is as expected, slower and just as rightly where it is not.
+
+Judges no values: it only cuts text into cells, and accounts for each line.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv as plain_csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from agent.site.problems import ConfigErrors, Problem
+
+from .arrow import csv, pa
+from .batches import Batch, Opened
+from .mapping import MappingTable
+from .plan import Plan
+from .stamps import NUMBERS, has_zone
+
+BLOCK_BYTES = 1 << 22
+_SAMPLE_LINES = 20
+_UTF8 = {"utf-8", "utf_8", "utf8", "utf-8-sig", "utf_8_sig", "ascii"}
+_BOM = b"\xef\xbb\xbf"
+_BACK = 1000  # lines to look back for one that ends outside of quotes
+
+
+class CsvFile:
+    """One CSV file, also compressed (.gz, .bz2, .zst)."""
+
+    def __init__(self, path: Path, table: MappingTable, block_bytes: int = BLOCK_BYTES) -> None:
+        """Look at its start. Raises ConfigErrors when it has none."""
+        self.path = path
+        self._table = table
+        self._block_bytes = block_bytes
+        first = next(self._texts(), b"")
+        self._ends = b"\n" if b"\n" in first or b"\r" not in first else b"\r"  # an old Mac's
+        lines = _lines(first.replace(b"\r", b"\n") if self._ends == b"\r" else first)
+        at = self._after_comments(lines, table.skip)
+        if at >= len(lines):
+            raise self._error(f"has no line with column names behind {table.skip} lines to skip")
+        self.delimiter = table.delimiter or _delimiter(lines[at])
+        self.head_lines = at + (1 + table.after_header if table.header else 0)
+        sample = [self._cells(line) for line in lines[self.head_lines : self.head_lines + _SAMPLE_LINES] if line]
+        names = (
+            self._cells(lines[at]) if table.header else [str(n + 1) for n in range(len(sample[0] if sample else []))]
+        )
+        while sample and len(names) < len(sample[0]) and not sample[0][-1]:
+            names.append("")  # rows that end with a delimiter, under names that do not
+            sample[0] = sample[0][:-1]
+        sample = [self._cells(line) for line in lines[self.head_lines : self.head_lines + _SAMPLE_LINES] if line]
+        self.opened = Opened([name.strip() for name in names], at + 1, sample)
+
+    # --- text -----------------------------------------------------------------------------------------------------
+
+    def _texts(self) -> Iterator[bytes]:
+        """The file as UTF-8, in parts of no certain length."""
+        encoding = self._table.encoding.lower()
+        try:
+            with pa().input_stream(str(self.path)) as stream:
+                if encoding in _UTF8:
+                    part = stream.read(self._block_bytes)
+                    yield part.removeprefix(_BOM)
+                    while part := stream.read(self._block_bytes):
+                        yield part
+                else:
+                    decoder = codecs.getincrementaldecoder(encoding)("replace")
+                    while part := stream.read(self._block_bytes):
+                        yield decoder.decode(part).removeprefix("\ufeff").encode()
+                    yield decoder.decode(b"", final=True).encode()
+        except (OSError, pa().ArrowInvalid) as error:
+            raise self._error(f"can't be read: {error}") from None
+
+    def blocks(self, plan: Plan) -> Iterator[bytes]:  # noqa: ARG002 - cells are cut later, by many threads
+        """Whole lines, ended by a line feed, from the first row on."""
+        rest, skip = b"", self.head_lines
+        for part in self._texts():
+            rest += part
+            cut = _cut(rest)
+            if self._ends == b"\r":
+                cut, rest = rest.rfind(b"\r") + 1, rest.replace(b"\r", b"\n")
+            if not cut:
+                continue
+            block, rest = rest[:cut], rest[cut:]
+            while skip and block:
+                block, skip = block[block.find(b"\n") + 1 :], skip - 1
+            if block:
+                yield block
+        if rest:
+            rest = rest.replace(b"\r", b"\n") if self._ends == b"\r" else rest
+            while skip and rest:
+                end = rest.find(b"\n") + 1
+                rest, skip = rest[end:] if end else b"", skip - 1
+            if rest:
+                yield rest if rest.endswith(b"\n") else rest + b"\n"
+
+    def batch(self, block: bytes, plan: Plan) -> Batch:
+        """The rows of a block; its cells are numbers and times, or texts where some are not as expected."""
+        lines = block.count(b"\n")
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n")
+        comment = self._table.comment
+        if comment and comment.encode() in block:
+            block = re.sub(rb"(?m)^" + re.escape(comment.encode()) + rb"[^\n]*\n", b"", block)
+        torn = 0
+        if b'"' in block:
+            block, torn = self._without_torn(block)
+        blank = lines - torn - block.count(b"\n") + len(re.findall(rb"(?m)^\n", block))
+        words = {word.encode() for cell in plan.meanings for word in cell.words}
+        expected = self._expected(plan)
+        for types in ([] if any(word in block for word in words) else [expected]) + [dict.fromkeys(expected, "text")]:
+            try:
+                columns, rows, ragged = self._parse(block, types)
+                break
+            except pa().ArrowInvalid:
+                continue
+        else:
+            columns, rows, ragged = self._parse(block.decode("utf-8", "replace").encode(), types)
+        continued = lines - torn - blank - rows - ragged
+        return Batch(columns, rows, lines, ragged + torn, blank, continued)
+
+    def _expected(self, plan: Plan) -> dict[int, str]:
+        kinds = dict.fromkeys(plan.numbers, "number") | dict.fromkeys(plan.texts, "repeated")
+        if len(plan.times) > 1 or plan.written.text not in ("iso", *NUMBERS):
+            return kinds | dict.fromkeys(plan.times, "text")
+        if plan.written.text in NUMBERS:
+            return kinds | {plan.times[0]: "number"}
+        cells = [row[plan.times[0]] for row in self.opened.sample if plan.times[0] < len(row)]
+        return kinds | {plan.times[0]: "instant" if any(map(has_zone, cells)) else "stamp"}
+
+    def _parse(self, block: bytes, kinds: dict[int, str]) -> tuple[dict[int, Any], int, int]:
+        """Columns as asked, rows, ragged lines. Raises ArrowInvalid when a cell is not of its kind."""
+        types = {
+            "number": pa().float64(), "text": pa().string(), "repeated": pa().dictionary(pa().int32(), pa().string()),
+            "stamp": pa().timestamp("ns"), "instant": pa().timestamp("ns", tz="UTC"),
+        }  # fmt: skip
+        wanted = {str(at): types[kind] for at, kind in kinds.items()}
+        if not block.strip():
+            return {at: pa().array([], wanted[str(at)]) for at in kinds}, 0, 0
+        ragged = 0
+
+        def pass_over(_: object) -> str:
+            nonlocal ragged
+            ragged += 1
+            return "skip"
+
+        table = csv().read_csv(
+            pa().BufferReader(block),
+            csv().ReadOptions(
+                column_names=[str(at) for at in range(len(self.opened.names))],
+                block_size=len(block) + 1,
+                use_threads=False,
+            ),
+            csv().ParseOptions(delimiter=self.delimiter, invalid_row_handler=pass_over),
+            csv().ConvertOptions(
+                include_columns=list(wanted),
+                column_types=wanted,
+                null_values=[""],
+                decimal_point=self._table.decimal,
+            ),
+        )
+        columns = {int(name): table.column(name).combine_chunks() for name in wanted}
+        return columns, table.num_rows, ragged
+
+    def _without_torn(self, block: bytes) -> tuple[bytes, int]:
+        """Where a quote is never closed, the lines that open one are left out: they would swallow all that follow."""
+        if not block.count(b'"') % 2:
+            return block, 0
+        opening = re.compile(rb'(?:^|%b)"' % re.escape(self.delimiter.encode()))
+        lines = block.splitlines(keepends=True)
+        whole = [line for line in lines if not line.count(b'"') % 2 or not opening.search(line)]
+        return b"".join(whole), len(lines) - len(whole)
+
+    def _after_comments(self, lines: list[bytes], at: int) -> int:
+        while at < len(lines) and (not lines[at].strip() or self._is_comment(lines[at])):
+            at += 1
+        return at
+
+    def _is_comment(self, line: bytes) -> bool:
+        return self._table.comment is not None and line.startswith(self._table.comment.encode())
+
+    def _cells(self, line: bytes) -> list[str]:
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            if self._table.encoding.lower() in _UTF8:
+                message = "is not written in UTF-8"
+                raise self._error(message, 'a mapping can say what it is, such as encoding = "gb18030"') from None
+            text = line.decode("utf-8", "replace")
+        return next(plain_csv.reader(io.StringIO(text), delimiter=self.delimiter), [])
+
+    def _error(self, message: str, hint: str = "") -> ConfigErrors:
+        return ConfigErrors([Problem(self.path, 1, None, "", message, hint)])
+
+
+def _lines(text: bytes) -> list[bytes]:
+    return [line.rstrip(b"\r\n") for line in text.split(b"\n")]
+
+
+def _delimiter(line: bytes) -> str:
+    """What stands between the names of a header most often; a comma when nothing does."""
+    return max(",;\t|", key=lambda mark: (line.count(mark.encode()), mark == ","))
+
+
+def _cut(text: bytes) -> int:
+    """Behind the last line that ends outside of quotes."""
+    cut = text.rfind(b"\n") + 1
+    if b'"' not in text or not cut:
+        return cut
+    inside, end = text.count(b'"', 0, cut) % 2, cut
+    for _ in range(_BACK):
+        if not inside or not end:
+            break
+        start = text.rfind(b"\n", 0, end - 1) + 1
+        inside ^= text.count(b'"', start, end) % 2
+        end = start
+    return cut if inside or not end else end
