@@ -134,9 +134,11 @@ def test_series_are_written_back_as_they_were(some):
 
 @given(st.text("0123456789.+-xe_@ stalebdovrckhmin", max_size=30))
 def test_any_text_is_a_series_or_has_mistakes_inside_of_it(text):
+    slots, mistakes = [], ()
     try:
         slots = parse_series(text)
     except SeriesError as error:
-        assert all(0 <= mistake.column <= len(text) for mistake in error.mistakes)
-    else:
-        assert parse_series(format_series(slots)) == slots
+        mistakes = error.mistakes
+    assert bool(slots) != bool(mistakes)
+    assert all(0 <= mistake.column <= len(text) for mistake in mistakes)
+    assert not slots or parse_series(format_series(slots)) == slots
