@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rules import windows
+from rules.checks import find_problems
 from rules.language import parse
-from rules.model import AlarmRule, PointInfo, RuleErrors, RuleProblem
+from rules.model import AlarmRule, LevelRule, PointInfo, RuleErrors, RuleProblem
 from rules.shapes import Plan, canonical, describe, describe_point, digest
 from rules.shapes import used_points as tree_points
 from rules.tables import ENGINE, Tables, lay_out
@@ -43,7 +44,7 @@ def build_ruleset(points: Sequence[PointInfo], alarms: Sequence[AlarmRule]) -> R
     """Check and compile rules. Raises RuleErrors with every problem of every rule."""
     problems = list(_bad_points(points))
     known = [point for point in points if _has_unit(point)] if problems else points
-    trees = [tuple(_level_trees(alarm, known, problems)) for alarm in alarms]
+    trees = [_trees(alarm, known, problems) for alarm in alarms]
     problems.extend(_bad_alarms(alarms))
     if problems:
         raise RuleErrors(problems)
@@ -104,20 +105,36 @@ def _bad_alarms(alarms: Sequence[AlarmRule]) -> Iterator[RuleProblem]:
                     yield RuleProblem(alarm.name, level.level, key, f"{seconds} s is not a delay")
 
 
-def _level_trees(
+def _trees(
     alarm: AlarmRule, points: Sequence[PointInfo], problems: list[RuleProblem]
-) -> Iterator[tuple[Node, Node | None]]:
-    for level in alarm.levels:
-        trees: dict[str, Node] = {}
-        for key, text in (("when", level.when), ("clear", level.clear)):
-            if text is None:
-                continue
-            try:
-                trees[key] = parse(text, points, alarm.names)
-            except LanguageError as error:
-                problems.extend(
-                    RuleProblem(alarm.name, level.level, key, p.message, p.span.column, p.span.length, p.hint)
-                    for p in error.problems
-                )
-        if "when" in trees:
-            yield trees["when"], trees.get("clear")
+) -> tuple[tuple[Node, Node | None], ...]:
+    """The trees of an alarm's levels; what reads well is also looked at for sense."""
+    before = len(problems)
+    found = [
+        (_read(alarm, level, "when", points, problems), _read(alarm, level, "clear", points, problems))
+        for level in alarm.levels
+    ]
+    pairs = tuple((when, clear) for when, clear in found if when is not None)
+    if len(problems) == before:
+        problems.extend(find_problems(alarm, pairs, points))
+    return pairs
+
+
+def _read(
+    alarm: AlarmRule,
+    level: LevelRule,
+    key: Literal["when", "clear"],
+    points: Sequence[PointInfo],
+    problems: list[RuleProblem],
+) -> Node | None:
+    text = level.when if key == "when" else level.clear
+    if text is None:
+        return None
+    try:
+        return parse(text, points, alarm.names)
+    except LanguageError as error:
+        problems.extend(
+            RuleProblem(alarm.name, level.level, key, p.message, p.span.column, p.span.length, p.hint)
+            for p in error.problems
+        )
+    return None

@@ -115,17 +115,18 @@ def test_a_sensor_that_never_answers_is_missing_not_fine():
 def test_over_range_alarms_and_never_clears():
     judge = judge_of(LevelRule("red", "a.x > 50 mm"))
     assert moves(judge.step(0.0, x(100.0, OVER_RANGE))) == [(0, 1)]
-    lower = judge_of(LevelRule("red", "a.x < 200 mm"), LevelRule("top", "a.x > 200 mm"))
+    wide = PointInfo("a.x", "mm", 10.0)
+    lower = judge_of(LevelRule("red", "a.x < 200 mm"), LevelRule("top", "a.x > 200 mm"), points=(wide,))
     assert moves(lower.step(0.0, x(150.0))) == [(0, 1)]
     assert moves(lower.step(1.0, x(100.0, OVER_RANGE))) == []  # may be 150 or 1500: neither true nor cleared
-    banded = judge_of(LevelRule("red", "a.x > 50 mm", 0.0, "a.x < 120 mm"))
+    banded = judge_of(LevelRule("red", "over_range(a.x)", 0.0, "a.x < 120 mm"), points=(wide,))
     banded.step(0.0, x(100.0, OVER_RANGE))
     assert banded.explain(0)[0]["clear_truth"] == "unknown"
     assert banded.level(0) == 1
 
 
 def test_nan_that_calls_itself_good_is_missing():
-    judge = judge_of(LevelRule("red", "a.x > 50 mm or not a.x > 50 mm"))
+    judge = judge_of(LevelRule("red", "a.x > 50 mm or good(a.x) and not a.x > 50 mm"))
     assert moves(judge.step(0.0, x(math.nan))) == []
     assert moves(judge.step(0.0, x(-math.inf))) == []
     assert judge.explain(0)[0]["truth"] == "unknown"

@@ -14,7 +14,7 @@ from rules.windows import CAPACITY, SLOTS
 STALE = 25.0
 WINDOW = 100.0
 COVER = 0.8
-UNITS = {"rate": "mm/s", "share": "", "within": None, "held": None}
+UNITS = {"rate": "mm/s", "share": "%", "within": None, "held": None}
 
 
 class History:
