@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,41 @@ def test(files: tuple[Path, ...], as_json: bool) -> None:
     sys.exit(run_files(files, Console(), Console(stderr=True), json=as_json))
 
 
+@main.command()
+@SITE
+@click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="")
+@click.option(
+    "--history",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE...",
+    help="Recordings: CSV, Parquet, a mapping that names its files, the agent's journal. Several may follow one flag.",
+)
+@click.option("--mapping", type=click.Path(path_type=Path), help="What the columns of the recordings mean, in TOML.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Events to compare with: a CSV of intervals.")
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write one HTML page.")
+@click.option("--json", metavar="FILE", help='Write JSON; "-" for standard output.')
+@click.option("--vary", multiple=True, metavar="ALARM.PARAMETER=FROM..TO/STEP", help="Try other setpoints in one run.")
+@click.option(
+    "--from", "start", metavar="TIME", help="Judge from then on: ISO 8601, in the site's zone if none is given."
+)
+@click.option("--to", "end", metavar="TIME", help="Judge up to then.")
+@click.option("--margin", default="0 s", show_default=True, help="An alarm that much before an event is a hit.")
+@click.option("--tolerance", default="0 s", show_default=True, help="One that much after an event is not false.")
+@NO_JIT
+def backtest(site: Path, **options: Any) -> None:
+    """Judge recorded history by the rules of SITE: what would have sounded, when, and was it right."""
+    from agent.backtest.command import Request
+    from agent.backtest.command import backtest as run_backtest
+
+    options["history"] += options.pop("more")
+    options["jit"] = not options.pop("no_jit")
+    for key in ("margin", "tolerance"):
+        options[f"{key}_s"] = _duration(options.pop(key), f"--{key}")
+    cache = Path(os.environ.get("CACHE_DIRECTORY", _state(None) / "cache")) / "rules"
+    sys.exit(run_backtest(Request(site, cache=cache, **options)))
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def demo(options: tuple[str, ...]) -> None:
@@ -233,33 +269,121 @@ def silence(alarm: str, for_: str, socket: Path | None) -> None:
     _act({"do": "silence", "alarm": alarm, "for_s": _duration(for_)}, socket)
 
 
+# --- the morning after -------------------------------------------------------------------------------------------
+
+
+LANG = click.option("--lang", type=click.Choice(["zh", "en"]), help="Only in this language. Default: in both.")
+
+
+@main.command()
+@click.argument("event")
+@STATE
+@SOCKET
+@LANG
+@JSON
+def explain(event: str, state: Path | None, socket: Path | None, lang: str | None, as_json: bool) -> None:
+    """Why EVENT happened: the number of a record, an alarm's name (its latest activation), or "last".
+
+    For the name of an alarm that is normal now, a running agent says why it does not sound.
+    """
+    from rich.console import Console
+
+    from agent.client import call
+    from agent.explain import show
+
+    languages, places = (lang,) if lang else ("zh", "en"), _places(socket)
+    console = Console()
+    sys.exit(show.explain(event, _journal(state), lambda do: call(do, places), languages, console, as_json=as_json))
+
+
+@main.command()
+@click.argument("event", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every record of an alarm, as a table.")
+@click.option("--from", "begin", type=click.DateTime(), help="With --all: not before this local time.")
+@click.option("--to", "end", type=click.DateTime(), help="With --all: not after this local time.")
+@STATE
+@LANG
+@JSON
+def replay(  # noqa: PLR0917 - click gives them by name
+    event: str | None,
+    everything: bool,
+    begin: datetime | None,
+    end: datetime | None,
+    state: Path | None,
+    lang: str | None,
+    as_json: bool,
+) -> None:
+    """The judgement of EVENT run again from the journal, bit for bit; exit code 1 when something differs.
+
+    EVENT is as for `explain`. One that can't be judged again any more is unproven, and ends with 1 too.
+    """
+    from rich.console import Console
+
+    from agent.explain import show
+
+    if everything == (event is not None):
+        raise click.UsageError("name an EVENT, or give --all")
+    console = Console()
+    if everything:
+        sys.exit(show.replay_all(_journal(state), begin, end, console, as_json=as_json))
+    languages = (lang,) if lang else ("zh", "en")
+    sys.exit(show.replay(str(event), _journal(state), languages, console, as_json=as_json))
+
+
+@main.command()
+@click.argument("point")
+@click.option("--why", required=True, help="The reason; it is recorded.")
+@click.option("--value", help='Not the present reading but this, such as "12.3 mm".')
+@SOCKET
+def rezero(point: str, why: str, value: str | None, socket: Path | None) -> None:
+    """Make POINT's present reading its baseline: recorded with who, why, and what it was before."""
+    done = _call({"do": "rezero", "point": point, "why": why, "value": value}, socket)
+    before = "none" if done["before"] is None else f"{done['before']:g} {done['unit']}"
+    click.echo(f"{point}: baseline {done['baseline']:g} {done['unit']}, before {before}".replace(" ,", ","))
+    _tell_durable(done)
+
+
+def _journal(given: Path | None) -> Path:
+    """Where to read: as told, else the journal of the system's service where there is one."""
+    service = Path("/var/lib/tocsin")
+    return service if given is None and os.access(service / "critical.db", os.R_OK) else _state(given)
+
+
+def _tell_durable(done: dict[str, Any]) -> None:
+    if not done["durable"]:
+        click.echo("done, but not yet on disk: a power cut now would undo it (see `tocsin status`, Journal)", err=True)
+
+
 def _act(request: dict[str, Any], socket: Path | None) -> None:
     alarm = _call(request, socket)
     withheld = f", {alarm['withheld']}" if alarm.get("withheld") else ""
     click.echo(f"{request['alarm']}: {alarm['level']}, {alarm['state']}{withheld}")
-    if not alarm["durable"]:
-        click.echo("done, but not yet on disk: a power cut now would undo it (see `tocsin status`, Journal)", err=True)
+    _tell_durable(alarm)
 
 
-def _duration(text: str) -> float:
+def _duration(text: str, option: str = "--for") -> float:
     from drivers.api import duration
 
     try:
         return duration(text)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--for") from error
+        raise click.BadParameter(str(error), param_hint=option) from error
 
 
 def _call(request: dict[str, Any], socket: Path | None) -> Any:
     """Ask a running agent. Ends with exit code 1 and the reason when there is none or it refuses."""
     from agent.client import AgentError, call
 
-    places = [socket] if socket else [Path("/run/tocsin/control.sock"), _socket(None, _state(None))]
     try:
-        return call(request, places)
+        return call(request, _places(socket))
     except AgentError as error:
         click.echo(str(error), err=True)
         sys.exit(1)
+
+
+def _places(socket: Path | None) -> list[Path]:
+    """Sockets of a running agent, in the order they are tried."""
+    return [socket] if socket else [Path("/run/tocsin/control.sock"), _socket(None, _state(None))]
 
 
 if __name__ == "__main__":
