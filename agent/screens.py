@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -32,13 +33,17 @@ def show_status(status: Mapping[str, Any], console: Console | None = None) -> No
 
 
 def show_alarms(alarms: Mapping[str, Mapping[str, Any]], console: Console | None = None) -> None:
-    """The alarms as a table."""
-    table = _table("Alarms", "alarm", "level", "state", "since", "")
+    """The alarms as a table. Of one on trial, what it would have done is told."""
+    table = _table("Alarms", "alarm", "level", "state", "since", "model", "")
     for name, alarm in sorted(alarms.items(), key=lambda item: -item[1]["rank"]):
         title = " / ".join(alarm["title"].values())
         notes = ", ".join(
             note
-            for note in (alarm["withheld"], "chattering" if alarm["chattering"] else "", alarm.get("why", ""))
+            for note in (
+                "shadow: sounds nothing" if alarm.get("shadow") else alarm["withheld"],
+                "chattering" if alarm["chattering"] else "",
+                alarm.get("why", ""),
+            )
             if note
         )
         table.add_row(
@@ -46,9 +51,27 @@ def show_alarms(alarms: Mapping[str, Mapping[str, Any]], console: Console | None
             Text(alarm["level"], style=COLOURS.get(alarm["level"], "")),
             alarm["state"],
             span(alarm["since_s"]) if alarm["rank"] else "",
+            alarm.get("model") or "",
             notes,
         )
-    (console or Console()).print(table)
+    console = console or Console()
+    console.print(table)
+    if trials := {name: alarm["trial"] for name, alarm in alarms.items() if alarm.get("trial")}:
+        console.print(_trials(trials))
+
+
+def _trials(trials: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = _table("On trial (shadow)", "alarm", "now", "activations", "would have sounded", "last")
+    for name, trial in trials.items():
+        sounded = ", ".join(f"{level} {span(spent)}" for level, spent in trial["would_have_sounded_s"].items())
+        last, told = trial["last"], "never"
+        if last is not None:
+            began = datetime.fromtimestamp(last["wall_ns"] / 1e9).astimezone()
+            clock = "" if last["clock"] == "trusted" else " (clock not set)"
+            told = f"{began:%Y-%m-%d %H:%M:%S}{clock}, to {last['highest']}, {span(last['lasted_s'])}"
+        level = Text(trial["level"], style=COLOURS.get(trial["level"], ""))
+        table.add_row(name, level, str(trial["activations"]), sounded or "never", told)
+    return table
 
 
 def span(seconds: float | None) -> str:
@@ -81,12 +104,15 @@ def _outputs(outputs: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _points(points: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = _table("Points", "point", "value", "quality", "age", "reason")
+    zeroed = any(point.get("baseline") is not None for point in points.values())
+    table = _table("Points", "point", "value", *(["baseline"] if zeroed else []), "quality", "age", "reason")
     for name, point in points.items():
         value = "" if point["value"] is None else f"{point['value']:g} {point['unit']}"
         good = point["quality"] in {"good", "uncertain"} and not point["reason"]
         quality = Text(point["quality"], style="" if good else "red")
-        table.add_row(name, value, quality, span(point["age_s"]), point["reason"])
+        baseline = "" if point.get("baseline") is None else f"{point['baseline']:g} {point['unit']}"
+        more = [baseline] if zeroed else []
+        table.add_row(name, value, *more, quality, span(point["age_s"]), point["reason"])
     return table
 
 

@@ -240,5 +240,5 @@ def _unequal(path: str, live: Any, again: Any) -> Iterator[str]:
     elif isinstance(live, list) and isinstance(again, list) and len(live) == len(again):
         for place, pair in enumerate(zip(live, again, strict=True)):
             yield from _unequal(f"{path}[{place}]", *pair)
-    elif live != again or type(live) is not type(again):
+    elif json.dumps(live) != json.dumps(again):
         yield f"{path}: live {json.dumps(live)}, again {json.dumps(again)}"

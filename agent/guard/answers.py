@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from agent.guard import status
 from agent.guard.assemble import Guard
 from agent.guard.control import Control, Refusal, Request, seconds_of, text_of
 from agent.journal.blobs import record_line
+from rules.units import UnitError, quantity
 
 DURABLE_WITHIN_S = 2.0  # an operator is answered no later, whatever the disk does
 
@@ -28,11 +30,13 @@ def control_of(guard: Guard) -> Control:
         "catalogue": lambda _: _catalogue(guard),
         "device": partial(_device, guard),
         "rules": lambda _: _rules(guard),
+        "explain": partial(_explain, guard),
         "history": partial(_history, guard),
     }
     reports = {"link": partial(_hear_link, guard)}
     acts = {act: partial(_act, guard, act) for act in ("ack", "reset", "unshelve", "return-to-service")}
     acts |= {act: partial(_act, guard, act) for act in ("shelve", "silence", "out-of-service")}
+    acts["rezero"] = partial(_rezero, guard)
     return Control(guard.places.socket, asks, acts, reports, durable=partial(_durable, guard))
 
 
@@ -51,6 +55,43 @@ def _act(guard: Guard, act: str, request: Request, who: str) -> Any:
     for_s = seconds_of(request, "for_s") if act in {"shelve", "silence"} else 0.0
     guard.core.operate(act, alarm, who, mono_ns, why=why, for_s=for_s)
     return status.alarms(guard.core).get(alarm, {"level": "normal", "state": "normal"})
+
+
+def _rezero(guard: Guard, request: Request, who: str) -> Any:
+    """A point's baseline becomes its present reading, or the value given with its unit."""
+    name, why, given = text_of(request, "point"), text_of(request, "why"), request.get("value")
+    point, value = guard.site.points.get(name), None
+    if point is not None and given is not None:
+        try:
+            value = quantity(text_of(request, "value"), point.unit)
+        except UnitError as error:
+            raise Refusal(f"the value of {name}: {error.message} {error.hint}".strip()) from error
+    return guard.core.rezero(name, value, who, why, time.monotonic_ns())
+
+
+def _explain(guard: Guard, request: Request) -> Any:
+    """Why an alarm of the site is where it is now: as its record would say it, and what withholds it."""
+    name, core, alarms = text_of(request, "alarm"), guard.core, guard.site.alarms
+    if name not in alarms:
+        raise Refusal(f"no alarm of the site is called {name!r}; there are: {', '.join(alarms)}")
+    alarm, state, stamp = alarms[name], core.book[name], guard.clock.stamp(time.monotonic_ns())
+    withheld = "shadow" if alarm.shadow else state.withheld or ("" if alarm.plan else "no plan")
+    return {
+        "alarm": name,
+        "title": dict(alarm.title),
+        "level": state.level,
+        "level_name": core.recorder.level_name(name, state.level),
+        "state": state.state.value,
+        "activations": state.activations,
+        "withheld": withheld,
+        "who": state.who if state.withheld else "",
+        "reason": (state.reason or state.suppressed_by) if state.withheld else "",
+        "model": alarm.model.model.name if alarm.model else None,
+        "decided_by": core.judge.explain(alarm.index),
+        "readings": core.recorder.readings(name),
+        "stamp": asdict(stamp),
+        "timezone": guard.site.timezone,
+    }
 
 
 def _hear_link(guard: Guard, request: Request, _who: str) -> Any:

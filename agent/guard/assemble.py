@@ -74,6 +74,7 @@ class Guard:
     history: deque[Record] = field(default_factory=lambda: deque(maxlen=RECENT))  # for who asks, without the disk
     link: dict[str, Any] = field(default_factory=dict)  # what the link process last said of itself
     judging: str = "twin"
+    wall_offset_s: float | None = None  # of local time to judgement time, as the judge was told
     started_mono_ns: int = field(default_factory=time.monotonic_ns)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from agent.explain.content import content_of
@@ -175,11 +176,13 @@ class Core:
         reading = self.recorder.reading(index)
         latest = self.recorder.table[index]
         if value is None and (not latest.quality.usable or self.equipment.point_fault(index)):
-            raise NotPossible(f"{point} has no usable reading ({reading['reason'] or reading['quality']}); give a value")
+            raise NotPossible(
+                f"{point} has no usable reading ({reading['reason'] or reading['quality']}); give a value"
+            )
         new = latest.value if value is None else value
         before = self.judge.baseline(index)
         body = {"point": point, "unit": reading["unit"], "before": before, "baseline": new}
-        transitions = self._decide("rezero", body, lambda: self.judge.rezero(index, new, at_s), at_s, mono_ns)
+        transitions = self._decide("rezero", {**body}, lambda: self.judge.rezero(index, new, at_s), at_s, mono_ns)
         body |= {"who": who, "why": why, "given": value is not None, "reading": reading}
         self.event("rezero", body, mono_ns)
         self._settle(at_s, mono_ns, transitions, changed=True)
@@ -248,7 +251,8 @@ class Core:
         instance = self.book[alarm]
         if alarm in self.site.alarms:
             index = self.site.alarms[alarm].index
-            transitions = self._decide("reset", {"alarm": alarm}, lambda: self.judge.reset(index, at_s), at_s, mono_ns)
+            moved = self._decide("reset", {"alarm": alarm}, lambda: self.judge.reset(index, at_s), at_s, mono_ns)
+            transitions = [replace(each, who=who) if each.alarm == alarm else each for each in moved]
             if instance.level:
                 return transitions
         self.responder.reset(alarm)

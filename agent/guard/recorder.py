@@ -80,7 +80,9 @@ class Recorder:
             "occurrence": book[moved.alarm].activations,
             "withheld": "shadow" if alarm.shadow else book[moved.alarm].withheld,
             "rules": self._site.ruleset.digest,
+            "model": alarm.model.model.name if alarm.model else None,
             "judged_s": self._judge.now_s,
+            "delays": {rule.level: {"on_s": rule.for_s, "off_s": rule.clear_for_s} for rule in alarm.rule.levels},
             "decided_by": self._judge.explain(alarm.index),
             "readings": self.readings(moved.alarm),
         }

@@ -26,6 +26,7 @@ def points(core: Core) -> dict[str, Any]:
         reading = core.recorder.reading(index)
         reading.pop("mono_ns")
         reading["age_s"] = age_s(reading.pop("usable_mono_ns"))
+        reading["baseline"] = core.judge.baseline(index)
         result[name] = reading
     return result
 
@@ -39,6 +40,9 @@ def alarms(core: Core) -> dict[str, Any]:
             names = ("normal", *(rule.level for rule in config.rule.levels))
             result[alarm.name] = {"title": dict(config.title), "level": names[alarm.level], **_alarm(core, alarm)}
             result[alarm.name] |= {"zone": config.zone, "hazard": config.hazard, "shadow": config.shadow}
+            result[alarm.name] |= {"model": config.model.model.name if config.model else None}
+            if config.shadow:
+                result[alarm.name] |= {"withheld": "shadow", "trial": core.shadows.tell(alarm.name, core.now_s)}
         elif alarm.level or alarm.state != "normal":
             level = "fault" if alarm.level else "normal"
             result[alarm.name] = {

@@ -180,6 +180,17 @@ class JournalReader:
         )
         return next(iter(self._alarms(epoch, rows)), None)
 
+    def start_of(self, epoch: str, seq: int) -> Record | None:
+        """The start of the guard that made a record; the newest one where that is no longer there."""
+        rows = self._rows(
+            "records",
+            "SELECT seq, lane, line, crc FROM record, epoch "
+            "WHERE epoch.epoch = ? AND lane = 'event' AND kind = 'start' "
+            "ORDER BY run = (SELECT run FROM record WHERE seq = ?) DESC, seq DESC LIMIT 1",
+            (epoch, seq),
+        )
+        return self._record(epoch, *rows[0]) if rows else None
+
     def marks(self) -> list[MarkRow]:
         """What stands between the steps, in order; damaged ones are left out, and missed by their places."""
         rows = self._rows(

@@ -1,0 +1,72 @@
+"""What was judged live is judged again from the journal, bit for bit, or said to differ or to be unproven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from agent.config import Site
+from drivers.api import Quality, Reading
+from rules.alarm import NotPossible
+from tests.agent.explain.conftest import Gateway
+
+LEVELS_MM = st.sampled_from([0.0, 20.0, 110.0, 150.0, 150.1, 200.0, 399.9, 450.0, None])
+SECONDS = st.sampled_from([0.0, 0.3, 1.0, 2.7, 6.0])
+ACTS = st.one_of(
+    st.tuples(st.just("level"), LEVELS_MM, SECONDS),
+    st.tuples(st.just("level"), LEVELS_MM, SECONDS),
+    st.tuples(st.just("early"), LEVELS_MM, SECONDS),
+    st.tuples(st.just("current"), st.sampled_from([0.0, 0.9, 2.5, None]), SECONDS),
+    st.tuples(st.just("wait"), st.sampled_from([0.0, 0.004, 0.2]), SECONDS),
+    st.tuples(st.just("reset"), st.just("pump"), SECONDS),
+    st.tuples(st.just("rezero"), LEVELS_MM, SECONDS),
+    st.tuples(st.just("restart"), st.sampled_from(["", "boot-b", "boot-c"]), SECONDS),
+    st.tuples(st.just("image"), st.none(), SECONDS),
+)
+
+
+def act(gateway: Gateway, kind: str, value: Any, after_s: float) -> None:
+    if kind == "level":
+        gateway.poll("pit", after_s, level=value)
+    elif kind == "early" and value is not None:  # a reply that had come in before the clock was last looked at
+        gateway.wait(after_s)
+        reading = Reading("level", value, Quality.GOOD, 0)
+        gateway.core.ingest("pit", [reading], gateway.now_ns - 50_000_000)
+    elif kind == "current":
+        gateway.poll("pump", after_s, current=value)
+    elif kind == "wait":
+        gateway.wait(after_s, late_s=value)
+    elif kind == "reset":
+        try:
+            gateway.core.operate("reset", "pump", "li", gateway.now_ns)
+        except NotPossible:
+            event("a reset that is refused")
+    elif kind == "rezero" and value is not None:
+        gateway.core.rezero("pit.level", value, "li", "settled", gateway.now_ns)
+    elif kind == "restart":
+        gateway.restart(after_s, boot=value)
+    elif kind == "image":
+        gateway.core.keep_image(gateway.now_ns)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(acts=st.lists(ACTS, min_size=10, max_size=60))
+def test_live_and_replay_agree_bit_for_bit_however_a_history_is_cut(load: Callable[..., Site], acts: list[Any]) -> None:
+    with TemporaryDirectory() as directory:
+        gateway = Gateway(Path(directory), load())
+        try:
+            gateway.hold(200, 4)
+            for each in acts:
+                act(gateway, *each)
+            gateway.hold(450, 4)
+            proofs = gateway.prove_all()
+            event(f"{min(len(proofs) // 4 * 4, 20)} records or more")
+            assert proofs
+            assert {proof.result for proof in proofs} == {"same"}, [p for p in proofs if p.result != "same"]
+        finally:
+            gateway.stop()
