@@ -166,13 +166,29 @@ class CsvFile:
         return columns, table.num_rows, ragged
 
     def _without_torn(self, block: bytes) -> tuple[bytes, int]:
-        """Where a quote is never closed, the lines that open one are left out: they would swallow all that follow."""
-        if not block.count(b'"') % 2:
-            return block, 0
-        opening = re.compile(rb'(?:^|%b)"' % re.escape(self.delimiter.encode()))
+        """Leave out lines that open a quote which is never closed: it would swallow all that follow.
+
+        That is so when no later line closes it, or a whole row stands before one does.
+        """
         lines = block.splitlines(keepends=True)
-        whole = [line for line in lines if not line.count(b'"') % 2 or not opening.search(line)]
-        return b"".join(whole), len(lines) - len(whole)
+        odd = [number for number, line in enumerate(lines) if line.count(b'"') % 2]
+        if not odd:
+            return block, 0
+        delimiter = self.delimiter.encode()
+        opening = re.compile(rb'(?:^|%b)"' % re.escape(delimiter))
+        row = len(self.opened.names) - 1  # delimiters
+        torn = set()
+        at = 0
+        while at < len(odd):
+            start, end = odd[at], odd[at + 1] if at + 1 < len(odd) else len(lines)
+            if opening.search(lines[start]) is None:
+                at += 1  # a quote in the middle of a cell is a character like others
+            elif end == len(lines) or any(line.count(delimiter) == row for line in lines[start + 1 : end]):
+                torn.add(start)
+                at += 1
+            else:
+                at += 2
+        return b"".join(line for number, line in enumerate(lines) if number not in torn), len(torn)
 
     def _after_comments(self, lines: list[bytes], at: int) -> int:
         while at < len(lines) and (not lines[at].strip() or self._is_comment(lines[at])):
