@@ -63,6 +63,11 @@ class Parameter:
     source: str  # of the default: a standard, or "example"
 
 
+def names_in(text: str) -> frozenset[str]:
+    """Names without a dot that a condition mentions; names of units and functions are among them."""
+    return frozenset(_WORD.findall(_QUOTED.sub('""', text)))
+
+
 @dataclass(frozen=True, slots=True)
 class ModelLevel:
     """One level. `for_` and `clear_for` are durations or names of parameters."""
@@ -74,9 +79,8 @@ class ModelLevel:
     clear_for: str
 
     def uses(self) -> frozenset[str]:
-        """Names that its texts mention; names of units may be among them."""
-        texts = (self.when, self.clear or "", self.for_, self.clear_for)
-        return frozenset().union(*(_WORD.findall(_QUOTED.sub('""', text)) for text in texts))
+        """What `names_in` finds in its texts."""
+        return frozenset().union(*map(names_in, (self.when, self.clear or "", self.for_, self.clear_for)))
 
 
 @dataclass(frozen=True, slots=True)

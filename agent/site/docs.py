@@ -32,6 +32,20 @@ running gateway keeps its last good copy and starts on it when the file is broke
 This page and `site.schema.json` are made from the program by `python -m agent.site.docs`; a test holds them together.
 """
 
+MODEL_EXAMPLE = """An alarm of a model gives its inputs points of this site, and figures that hold here:
+
+```toml
+[alarm.river]
+model = "river-stage"                   # of the library, or a path: "models/own.toml"
+inputs = { level = "gauge.level", rain = ["street.rain", "school.rain"] }
+parameters = { warning_stage = "2.40 m" }
+plan = "flood"
+```
+
+`tocsin check` shows every figure and who set it, and warns of those that are still the model's though the local
+authority must set them. Mistakes in a model's conditions are told in the model's file, with the alarm that bound it.
+"""
+
 TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[site]", sections.SiteTable),
     ("[zone.NAME]", sections.ZoneTable),
@@ -63,6 +77,8 @@ def site_page() -> str:
             parts += _driver_parts("device", instrument_sections())
         elif title == "[output.NAME]":
             parts += _driver_parts("output", output_sections())
+        elif title == "[alarm.NAME]":
+            parts.append(MODEL_EXAMPLE)
         elif title == "[pattern.NAME]":
             parts.append(_pattern_table())
     return "\n".join(parts)

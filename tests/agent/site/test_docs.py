@@ -45,10 +45,41 @@ def test_right_files_are_right_by_the_schema(validator, data, name):
         {"alarm": {"a": {"level": {"red": {"when": "x > 1", "for": 3}}}}},
         {"bus": {"b": {"port": "/dev/x", "parity": "X"}}},
         {"bus": {"3 b": {"port": "/dev/x"}}},
+        {"alarm": {"a": {"plan": "flood"}}},
+        {"alarm": {"a": {"model": "river-stage", "level": {"red": {"when": "x > 1"}}}}},
+        {"alarm": {"a": {"model": "river-stage", "inputs": "gauge.level"}}},
+        {"table": {"t": {"x": ["1 m", "2 m"]}}},
+        {"device": {"d": {"driver": "recorded", "period": "1 s"}}},
+        {"device": {"d": {"map": "m", "period": "1 s", "point": {"p": {"reset": "8:00"}}}}},
     ],
 )
 def test_what_the_loader_refuses_for_its_shape_the_schema_refuses(validator, wrong):
     assert not validator.is_valid(wrong)
+
+
+def test_models_tables_and_recordings_are_right_by_the_schema(validator):
+    tree = {
+        "alarm": {
+            "a": {
+                "model": "river-stage",
+                "inputs": {"level": "gauge.level", "rain": ["gauge.rain"]},
+                "parameters": {"warning_stage": "2.4 m", "share": 0.5},
+                "levels": ["red"],
+            }
+        },
+        "table": {"t": {"x": ["1 m", "2 m"], "y": [1, 2]}},
+        "device": {
+            "gauge": {
+                "driver": "recorded",
+                "period": "1 s",
+                "point": {
+                    "level": {"unit": "m", "low": "0 m", "baseline": "first"},
+                    "rain": {"unit": "mm", "kind": "running_total", "reset": "hh:51", "wrap": "9 m"},
+                },
+            }
+        },
+    }
+    assert [error.message for error in validator.iter_errors(tree)] == []
 
 
 def test_a_driver_of_another_distribution_may_have_keys_of_its_own(validator):

@@ -182,6 +182,32 @@ def test_a_mistake_in_a_models_condition_is_told_in_its_file_with_each_alarm_tha
     ]
 
 
+def test_a_figure_that_makes_no_sense_is_told_with_the_models_condition(site_file):
+    change(site_file, ('limit = "40 cm"', 'limit = "90 m"'))
+    lines = told(site_file)
+    bound = f"bound by alarm.level at site.toml:{line_of(site_file, '[alarm.level]')} with limit = 90 m"
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["models/level.toml:19:9", "level.red.when"],
+        ["models/level.toml:22:9", "level.yellow.when"],
+    ]
+    assert all("can never be true" in line and line.endswith(bound) for line in lines)
+
+
+def test_a_baseline_that_nobody_has_set_is_doubtful(site_file):
+    change(
+        site_file,
+        ("underpass.level > lookup(curve, gauge.tilt)", "avg(gauge.tilt - baseline(gauge.tilt), 1 h) > 1 deg"),
+    )
+    assert not any("needs the baseline" in warning.message for warning in load_site(site_file).warnings)
+    change(site_file, ('baseline = "first"\n', ""))
+    (warning,) = [
+        doubt for doubt in load_site(site_file).warnings if "needs the baseline of gauge.tilt" in doubt.message
+    ]
+    assert (warning.key, warning.line) == ("alarm.looking-up.level.red.when", line_of(site_file, "level.red.when"))
+    line = site_file.read_text(encoding="utf-8").splitlines()[warning.line - 1]
+    assert line[warning.column - 1 :].startswith("baseline(gauge.tilt)")
+
+
 def test_a_wrong_device_is_not_told_again_by_the_alarms_that_bind_it(site_file):
     change(site_file, ('map = "maps/radar.toml"', 'map = "maps/rader.toml"'))
     assert [line.split(": ")[1] for line in told(site_file)] == ["device.underpass.map"]
