@@ -34,7 +34,7 @@ QUALITIES = [GOOD] * 14 + [UNCERTAIN, OVER_RANGE, OVER_RANGE, UNDER_RANGE, INHIB
 def _number(chance, depth):
     length = chance.choice(["4 s", "15 s", "40 s", "2 min"])
     point = chance.choice(["a.level", "b.level"])
-    pick = chance.randrange(9 if depth else 3)
+    pick = chance.randrange(12 if depth else 3)
     if pick < 3:
         return point
     if pick < 7:
@@ -42,13 +42,19 @@ def _number(chance, depth):
         return f"{chance.choice(['avg', 'min', 'max', 'last', 'rise', 'fall', 'change'])}({inner}, {length})"
     if pick == 7:
         return f"({_number(chance, depth - 1)} - {_number(chance, depth - 1)} * {chance.choice(['2', '0.5', '-1'])})"
+    if pick == 8:
+        return f"{chance.choice(['median', 'stddev'])}({_number(chance, depth - 1)}, {length})"
+    if pick == 9:
+        return f"decayed(r.{chance.choice(['rain', 'flow'])}, {length})"
+    if pick == 10:
+        return f"forecast({point}, {length}, 20 s)"
     return f"increase(r.{chance.choice(['rain', 'flow'])}, {length})"
 
 
 def _condition(chance, depth):
     limit = f"{chance.randrange(1, 100)} mm"
     length = chance.choice(["3 s", "10 s", "30 s"])
-    match chance.randrange(14 if depth else 6):
+    match chance.randrange(18 if depth else 6):
         case 0 | 1:
             return f"{_number(chance, 1)} {chance.choice(['<', '<=', '>', '>='])} {limit}"
         case 2:
@@ -70,6 +76,15 @@ def _condition(chance, depth):
         case 11:
             return f"vote(2, {', '.join(_condition(chance, depth - 1) for _ in range(3))})"
         case 12:
+            return f"time_to({_number(chance, 0)}, {chance.choice([limit, _number(chance, 0)])}, {length}) < 1 min"
+        case 13:
+            return f"streak({_condition(chance, depth - 1)}, {chance.randrange(1, 4)}, {length})"
+        case 14:
+            test = chance.choice(["time_to_failure({}, {}) < 2 min", "fit({}, {}) > 50 %"])
+            return test.format(_number(chance, 0), length)
+        case 15:
+            return f"{chance.choice(['any', 'all'])}({', '.join(_condition(chance, depth - 1) for _ in range(2))})"
+        case 16:
             return f"share({_condition(chance, depth - 1)}, {length}) > 40 %"
         case _:
             return f"{chance.choice(['held', 'within'])}({_condition(chance, depth - 1)}, {length})"
@@ -113,6 +128,12 @@ def random_rules():
         return [_alarm(chance, f"alarm-{k}", mode) for k in range(count)]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def random_condition():
+    """A condition of a seed; it may be one that checks find senseless."""
+    return lambda seed: _condition(random.Random(seed), 2)
 
 
 @pytest.fixture(scope="session")
