@@ -62,8 +62,8 @@ def load_site(path: Path, *, home: Path | None = None) -> Site:
     alarms = read_alarms(around, plans, points, tables, broken)
     warn_unheard(document, alarms, plans, outputs)
     uplink = _uplink(document, given.id, home)
-    storage = checked(document, StorageTable, document.data.get("storage", {}), ("storage",)) or StorageTable()
-    ruleset = site_ruleset(document, devices, alarms, broken, storage.telemetry)
+    storage = _storage(document)
+    ruleset = site_ruleset(document, devices, alarms, broken, storage.telemetry_bytes)
     warnings = tuple(document.in_order(document.warnings))
     if document.errors or ruleset is None:
         raise ConfigErrors(document.in_order(document.errors), warnings)
@@ -89,9 +89,7 @@ def load_site(path: Path, *, home: Path | None = None) -> Site:
         tables=_frozen(tables),
         alarms=_frozen({alarm.name: alarm for alarm in alarms}),
         uplink=uplink,
-        storage=Storage(
-            Path(storage.directory) if storage.directory is not None else None, storage.critical, storage.telemetry
-        ),
+        storage=storage,
         ruleset=ruleset,
         warnings=warnings,
         files=files,
@@ -182,6 +180,12 @@ def _mentioned(
     things: tuple[DeviceConfig | OutputConfig | AlarmConfig, ...] = (*devices.values(), *outputs.values(), *alarms)
     names = dict.fromkeys(thing.zone for thing in things if thing.zone is not None)
     return {name: Zone(name, _frozen(dict.fromkeys(languages, name))) for name in names}
+
+
+def _storage(document: Document) -> Storage:
+    table = checked(document, StorageTable, document.data.get("storage", {}), ("storage",)) or StorageTable()
+    directory = Path(table.directory) if table.directory is not None else None
+    return Storage(directory, table.critical, table.telemetry)
 
 
 def _uplink(document: Document, site: str, home: Path | None) -> Uplink | None:

@@ -223,6 +223,7 @@ def test_each_model_of_the_library_binds_to_points_of_its_own(name):
     bound = bind(model, own_inputs(model, counts), {**figures, **dict(model.case_parameters)}, points)
     assert [rule.level for rule in bound.levels] == [level.level for level in model.levels]
     assert set(bound.unset) <= set(bound.defaults)
+    assert build_ruleset(points, [AlarmRule(name, bound.levels, names=bound.names)]).used_points(0)
 
 
 def test_a_model_that_is_no_toml_tells_its_line(tmp_path):
