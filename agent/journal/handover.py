@@ -81,6 +81,11 @@ class Handover:
         return len(self._alarms) + len(self._events)
 
     @property
+    def urgent(self) -> bool:
+        """Whether an alarm is waiting."""
+        return bool(self._alarms)
+
+    @property
     def steps(self) -> int:
         """Steps waiting, and marks among them."""
         return len(self._steps)

@@ -108,16 +108,18 @@ class Writer:
     # --- one round -----------------------------------------------------------------------------------------------
 
     def round(self, *, steps: bool) -> bool:
-        """Write what waits: records and states always, steps when they are due or an alarm wants its readings.
+        """Write what waits: records and states always, steps when they are due, and before the alarm they decided.
 
         One round takes no more than a bounded amount, for a flood must not keep it from tending the files. True when
         more is waiting for a file that takes it.
         """
         self._promises += self._handover.take_promises()
         self._tell_losses(now=time.monotonic())
+        if self._handover.urgent and self.telemetry.state is FileState.OK:
+            self.write_steps()  # without a sync it takes a moment, and no alarm is on the card without what decided it
         alarms = self.write_records()
         self.critical.tend()
-        if alarms or steps or self._promises:
+        if alarms or steps or self._promises or self._handover.has_image:
             self.write_steps()
         self.telemetry.tend()
         if alarms:  # with the readings that decided them
@@ -174,6 +176,8 @@ class Writer:
     def close(self) -> None:
         """Write what is left and close both files."""
         self._tell_losses(now=math.inf)
+        for store in (self.critical, self.telemetry):
+            store.retry()  # it is the last occasion
         while self.round(steps=True):
             pass
         self.telemetry.close()
