@@ -204,7 +204,8 @@ def _panel(panel: Panel, scale: _Scale, across: _Axis, margin: int, plain: bool)
                 dot(x, y, _MARKS[number % len(_MARKS)])
     edge = "|" if plain else "┤"
     return [
-        f"{scale.labels.get(k, ''):>{margin}} {edge if k in scale.labels else '|' if plain else '│'}" + "".join(row)
+        f"{_right(scale.labels.get(k, ''), margin)} {edge if k in scale.labels else '|' if plain else '│'}"
+        + "".join(row)
         for k, row in enumerate(cells)
     ]
 
@@ -272,7 +273,7 @@ def _time_axis(
     words = ""
     for column, text in ticks:
         rule[column] = "+" if plain else "┬"
-        if column + _wide(text) <= across.cells + 1:
+        if column + _wide(text) <= across.cells:
             words += " " * (column - _wide(words)) + text
     lines = [" " * margin + (" +" if plain else " └") + "".join(rule), " " * (margin + 2) + words]
     if marks:
@@ -294,8 +295,7 @@ def _band(band: Band, across: _Axis, margin: int, plain: bool) -> list[str]:
             last -= 1  # the cell in which it ends is the next one's
         for x in range(first, last + 1):
             cells[x] = _sign(level, band.levels, plain)
-    name = band.name if _wide(band.name) <= margin else band.name[: margin - 1] + ("~" if plain else "…")
-    return [" " * (margin - _wide(name)) + name + "  " + "".join(cells)]
+    return [_right(band.name, margin) + "  " + "".join(cells)]
 
 
 def _sign(level: str, levels: Sequence[str], plain: bool) -> str:
@@ -321,6 +321,12 @@ def _legend(bands: Sequence[Band], margin: int, width: int, plain: bool) -> list
 def _wide(text: str) -> int:
     """Columns that a text takes on a terminal: Chinese characters take two."""
     return cell_len(text)
+
+
+def _right(text: str, width: int) -> str:
+    """A text at the right end of so many columns; of one that is longer its beginning."""
+    text = _fit(text, width)
+    return " " * (width - _wide(text)) + text
 
 
 def _fit(text: str, width: int) -> str:

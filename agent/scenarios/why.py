@@ -18,7 +18,7 @@ def why_not(level: Part) -> list[str]:
     """Why a level is not active."""
     if level["truth"] == "true":
         delay = level["delay"]
-        told = f"true, but for {span(delay['passed_s'])} of {span(delay['of_s'])} only"
+        told = f"true, but only for {span(delay['passed_s'])} of {span(delay['of_s'])}"
         return [told, *_words(level["parts"], level["when"])]
     return [f"the condition is {level['truth']}", *_words(level["parts"], level["when"])]
 
