@@ -12,7 +12,7 @@ from typing import TypeVar
 from lark import Token, Tree
 
 from rules import truths
-from rules.calls import call
+from rules.calls import call, whole
 from rules.functions import FUNCTIONS
 from rules.model import NO_NAMES, LookupTable, Names, PointInfo
 from rules.syntax import read
@@ -195,7 +195,7 @@ class _Checker:
         known = [*names.points, *names.quantities, *names.tables, *self.index]
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else ""
-        if not near and name.partition("-")[0] in known:
+        if name.partition("-")[0] in known:
             hint = "a minus between names needs spaces"
         elif not near and "." not in name and names == NO_NAMES:
             hint = "names are device.point"
@@ -274,9 +274,9 @@ class _Checker:
     def _conditions(self, name: str, trees: Sequence[Branch]) -> list[Node]:
         """Arguments of any, all, vote, each(...) among them written out."""
         count = self.nodes(trees[:1]) if name == "vote" else []
+        need = whole(count[0], name) if count else 0
         conditions = _every(trees[len(count) :], self._expanded)
-        written_out = not any(map(_is_each, trees))
-        if written_out and count and count[0].op == "const" and count[0].value > len(conditions):
+        if need > len(conditions) and not any(map(_is_each, trees)):
             message = f"vote(k, ...) needs k from 1 to the number of conditions, {len(conditions)}"
             raise wrong(message, count[0].span)
         return [*count, *conditions]

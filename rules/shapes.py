@@ -46,6 +46,7 @@ class Body:
         self.lines: list[str] = []
         self.columns: list[tuple[str, int]] = []  # ("point" | "window", number)
         self.constants: list[float] = []
+        self.tables: list[tuple[int, tuple[float, ...]]] = []  # (which constant says where it stands, knots)
         self.due = False
 
     def name(self) -> str:
@@ -96,12 +97,11 @@ class Body:
         return f"l{k}", f"h{k}"
 
     def looked_up(self, node: Node) -> tuple[str, str]:
-        """A table's limit; all of the table is data."""
-        (lo, hi) = self.number(node.args[0])
+        """A table's limit; all of the table is data, and so is where it stands."""
+        lo, hi = self.number(node.args[0])
         k = self.name()
-        at = len(self.constants)
-        self.constants.extend([float(len(node.knots) // 2), *node.knots])
-        self.lines.append(f"l{k}, h{k} = lookup(par, b + {at}, {lo}, {hi})")
+        self.tables.append((len(self.constants), node.knots))
+        self.lines.append(f"l{k}, h{k} = lookup(par, b + int({self.constant(0.0)}), {lo}, {hi})")
         return f"l{k}", f"h{k}"
 
     def arithmetic(self, node: Node) -> tuple[str, str]:
@@ -172,7 +172,10 @@ class Body:
         return f"t{k}"
 
     def close(self, result: str) -> str:
-        """The whole function, without its first line."""
+        """The whole function, without its first line. Tables follow all other constants, whatever their size."""
+        for constant, knots in self.tables:
+            self.constants[constant] = float(len(self.constants))
+            self.constants.extend([float(len(knots) // 2), *knots])
         start = ["due = INF"] if self.due else []
         lines = [*start, *self.lines, f"return {result}, {'due' if self.due else 'INF'}"]
         return "".join(f"    {line}\n" for line in lines)
