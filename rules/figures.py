@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ def measure(value: object, wanted: str) -> float:
     if given is None or (given.plain and not target.plain and target.text not in ("", "1")):
         example = f'such as "2.5 {wanted}"' if wanted else "without a unit"
         raise ValueError(f"got {shown(value)}, expected a {'quantity' if wanted else 'number'} {example}")
+    if not math.isfinite(number):
+        raise ValueError(f"got {shown(value)}, expected a finite number")
     if given.dimension != target.dimension:
         expected = f"expected a quantity in {wanted}" if wanted else "expected a number without a unit"
         raise ValueError(f"got {shown(value)}, {expected}")

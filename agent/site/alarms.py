@@ -65,7 +65,15 @@ def read_alarms(
         table = checked(around.document, AlarmTable, raw, ("alarm", name))
         if table is not None and (alarm := reader.alarm(name, table, len(alarms))) is not None:
             alarms.append(alarm)
+    _warn_unused(around.document, tables, alarms)
     return alarms
+
+
+def _warn_unused(document: Document, tables: Iterable[str], alarms: Iterable[AlarmConfig]) -> None:
+    own = [rule for alarm in alarms if alarm.model is None for rule in alarm.rule.levels]
+    for name in tables:
+        if not any(name in rule.when or name in (rule.clear or "") for rule in own):
+            document.warn(("table", name), "is used by no condition")
 
 
 @dataclass(frozen=True, slots=True)

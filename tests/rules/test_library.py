@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -245,6 +247,12 @@ def test_temperatures_and_their_differences_are_told_apart():
         measure("5 delta_degC", "degC")
 
 
+@pytest.mark.parametrize("value", ["1e999 m", math.nan, math.inf])
+def test_a_figure_is_finite(value):
+    with pytest.raises(ValueError, match="expected a finite number"):
+        measure(value, "m" if isinstance(value, str) else "")
+
+
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=8, unique=True).map(sorted), st.data())
 def test_rising_knots_of_any_numbers_are_a_table(xs, data):
     ys = data.draw(st.lists(st.floats(-1e6, 1e6), min_size=len(xs), max_size=len(xs)))
@@ -254,3 +262,21 @@ def test_rising_knots_of_any_numbers_are_a_table(xs, data):
     back, problems = lookup_table("t", {"x": [f"{x!r} mm" for x in reversed(xs)], "y": ys})
     assert back is None
     assert len(problems) == len(xs) - 1
+
+
+@pytest.mark.parametrize("value", ["7", "-1", "nan", "[[]]", "{ a = { b = 1 } }", '"?"', "false", '""', '["1 m", 3]'])
+def test_any_value_of_another_kind_is_refused_or_borne(value, tmp_path):
+    """Each key of a model in turn: never anything but a model or ModelErrors, and most are refused."""
+    lines = MODEL.splitlines()
+    refused = 0
+    for number, line in enumerate(lines):
+        key, equals, _ = line.partition(" = ")
+        if equals:
+            spoilt = "\n".join([*lines[:number], f"{key} = {value}", *lines[number + 1 :]])
+            try:
+                model = read_model(tmp_path / "m.toml", spoilt.encode())
+            except ModelErrors:
+                refused += 1
+            else:
+                assert own_points(model, 60.0, {"rain": 1})
+    assert refused > 20

@@ -213,6 +213,12 @@ def test_a_wrong_device_is_not_told_again_by_the_alarms_that_bind_it(site_file):
     assert [line.split(": ")[1] for line in told(site_file)] == ["device.underpass.map"]
 
 
+def test_a_table_that_no_condition_uses_is_doubtful(site_file):
+    change(site_file, ("lookup(curve, gauge.tilt)", "3 m"))
+    warnings = {warning.key: warning.message for warning in load_site(site_file).warnings}
+    assert warnings["table.curve"] == "is used by no condition"
+
+
 def test_an_absolute_model_is_doubtful(site_file):
     change(site_file, ('"models/level.toml"', f'"{site_file.parent}/models/level.toml"'))
     assert any("alarm.level.model: has an absolute path" in str(warning) for warning in load_site(site_file).warnings)
