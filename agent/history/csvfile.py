@@ -22,6 +22,7 @@ from .plan import Plan
 from .stamps import NUMBERS, has_zone
 
 BLOCK_BYTES = 1 << 22
+_HEAD_BYTES = 1 << 18
 _SAMPLE_LINES = 20
 _UTF8 = {"utf-8", "utf_8", "utf8", "utf-8-sig", "utf_8_sig", "ascii"}
 _BOM = b"\xef\xbb\xbf"
@@ -31,12 +32,11 @@ _BACK = 1000  # lines to look back for one that ends outside of quotes
 class CsvFile:
     """One CSV file, also compressed (.gz, .bz2, .zst)."""
 
-    def __init__(self, path: Path, table: MappingTable, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(self, path: Path, table: MappingTable) -> None:
         """Look at its start. Raises ConfigErrors when it has none."""
         self.path = path
         self._table = table
-        self._block_bytes = block_bytes
-        first = next(self._texts(), b"")
+        first = next(self._texts(_HEAD_BYTES), b"")
         self._ends = b"\n" if b"\n" in first or b"\r" not in first else b"\r"  # an old Mac's
         lines = _lines(first.replace(b"\r", b"\n") if self._ends == b"\r" else first)
         at = self._after_comments(lines, table.skip)
@@ -56,19 +56,19 @@ class CsvFile:
 
     # --- text -----------------------------------------------------------------------------------------------------
 
-    def _texts(self) -> Iterator[bytes]:
+    def _texts(self, size: int) -> Iterator[bytes]:
         """The file as UTF-8, in parts of no certain length."""
         encoding = self._table.encoding.lower()
         try:
             with pa().input_stream(str(self.path)) as stream:
                 if encoding in _UTF8:
-                    part = stream.read(self._block_bytes)
+                    part = stream.read(size)
                     yield part.removeprefix(_BOM)
-                    while part := stream.read(self._block_bytes):
+                    while part := stream.read(size):
                         yield part
                 else:
                     decoder = codecs.getincrementaldecoder(encoding)("replace")
-                    while part := stream.read(self._block_bytes):
+                    while part := stream.read(size):
                         yield decoder.decode(part).removeprefix("\ufeff").encode()
                     yield decoder.decode(b"", final=True).encode()
         except (OSError, pa().ArrowInvalid) as error:
@@ -77,7 +77,7 @@ class CsvFile:
     def blocks(self, plan: Plan) -> Iterator[bytes]:  # noqa: ARG002 - cells are cut later, by many threads
         """Whole lines, ended by a line feed, from the first row on."""
         rest, skip = b"", self.head_lines
-        for part in self._texts():
+        for part in self._texts(BLOCK_BYTES):
             rest += part
             cut = _cut(rest)
             if self._ends == b"\r":

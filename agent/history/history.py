@@ -108,7 +108,7 @@ class _Opening:
         self._sources: dict[Path, _Stream] = {}
         self._problems: list[Problem] = []
         self._notes: dict[str, list[str]] = {}
-        self._used: list[tuple[Meaning, set[str]]] = []
+        self._used: list[tuple[Meaning, set[str] | None]] = []
 
     def mapping(self, path: Path) -> Meaning | None:
         """The mapping in a file; None, and what is wrong is told at the end."""
@@ -143,20 +143,17 @@ class _Opening:
 
     def history(self) -> History:
         """What was opened. Raises ConfigErrors."""
-        if not self._problems:
-            for meaning in {id(meaning): meaning for meaning, _ in self._used}.values():
-                used = {name for other, names in self._used if other is meaning for name in names}
-                try:
-                    unmet(meaning, used)
-                except ConfigErrors as errors:
-                    self._problems += errors.problems
+        for meaning in {id(meaning): meaning for meaning, _ in self._used}.values():
+            of_each = [names for other, names in self._used if other is meaning]
+            if None not in of_each:  # otherwise nobody knows what is in that file
+                self._problems += unmet(meaning, {name for names in of_each for name in names or ()})
         if self._problems:
             raise ConfigErrors(self._problems)
         notes = [f"{listed(files)}: {note}" for note, files in sorted(self._notes.items())]
         return History(list(self._sources.values()), self._points, notes)
 
-    def _recording(self, path: Path, meaning: Meaning) -> set[str]:
-        """Open a file with its mapping; the columns of the mapping that it has."""
+    def _recording(self, path: Path, meaning: Meaning) -> set[str] | None:
+        """Open a file with its mapping; the columns of the mapping that it has, None where it can't be read."""
         planners: list[Planner] = []
 
         def source() -> Source:
@@ -173,7 +170,7 @@ class _Opening:
             return Source(str(path), recording, plan)
 
         self._add(path, source)
-        return planners[0].used if planners else set()
+        return planners[0].used if planners else None
 
     def _add(self, path: Path, make: Callable[[], _Stream]) -> None:
         try:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
 
-from agent.site.document import Document
 from agent.site.problems import ConfigErrors, Problem, dotted, listed, nearest, shown
 from rules.model import PointInfo
 
@@ -217,15 +216,16 @@ class Planner:
             self._problems.append(problem)
 
 
-def unmet(meaning: Meaning, used: Iterable[str]) -> None:
-    """Raises ConfigErrors for columns of a mapping that none of its recordings has."""
-    document: Document | None = meaning.document
+def unmet(meaning: Meaning, used: Container[str]) -> list[Problem]:
+    """What is wrong where a mapping has columns that none of its recordings has."""
+    document = meaning.document
     if document is None or meaning.table.long:
-        return
-    for name in meaning.table.column.keys() - set(used):
-        document.error(("column", name), f"got {shown(name)}, a column that none of the recordings has")
-    if document.errors:
-        raise ConfigErrors(document.in_order(document.errors))
+        return []
+    before = len(document.errors)
+    for name in meaning.table.column:
+        if name not in used:
+            document.error(("column", name), f"got {shown(name)}, a column that none of the recordings has")
+    return document.errors[before:]
 
 
 def _code(code: Code) -> str:

@@ -40,8 +40,11 @@ def readings_of(history: History, points: Sequence[PointInfo]) -> list[tuple[flo
         assert (np.diff(steps.at_s, prepend=last_s) >= 0).all()
         last_s = steps.at_s[-1]
         for k, at_s in enumerate(steps.at_s.tolist()):
-            for i in range(steps.first[k], steps.first[k + 1]):
-                found.append((at_s, points[steps.point[i]].name, float(steps.value[i]), int(steps.quality[i])))
+            span = slice(steps.first[k], steps.first[k + 1])
+            cells = zip(
+                steps.point[span].tolist(), steps.value[span].tolist(), steps.quality[span].tolist(), strict=True
+            )
+            found += [(at_s, points[point].name, value, quality) for point, value, quality in cells]
     adds_up(history)
     assert history.counts.steps == len({at_s for at_s, *_ in found})
     assert sum(point.readings for point in history.counts.points.values()) == len(found)
