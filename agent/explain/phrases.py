@@ -118,6 +118,7 @@ SENTENCES: Mapping[str, Texts] = {
     "age": {"zh": "{span}前", "en": "{span} old"},
     "age-never": {"zh": "从未有过可用读数", "en": "never usable"},
     "no-value": {"zh": "无值", "en": "no value"},
+    "no-baseline": {"zh": "无", "en": "none"},
     "between": {"zh": "在 {low} 与 {high} 之间", "en": "between {low} and {high}"},
     "at-least": {"zh": "至少 {low}", "en": "at least {low}"},
     "at-most": {"zh": "至多 {high}", "en": "at most {high}"},

@@ -35,8 +35,11 @@ class Teller:
         if kind == "equipment":
             yield self._say("equipment", alarm=body["alarm"], event=self._word(EVENTS, body["event"]))
         elif kind == "rezero":
-            figures = {key: amount(body[key], body["unit"], self.language) for key in ("before", "baseline")}
-            told = {"before": figures["before"], "after": figures["baseline"]}
+            before, after = (
+                self._say("no-baseline") if body[key] is None else amount(body[key], body["unit"], self.language)
+                for key in ("before", "baseline")
+            )
+            told = {"before": before, "after": after}
             yield self._say("rezero", point=body["point"], who=body["who"], why=body["why"], **told)
         else:
             yield self._say("other", kind=kind, body=json.dumps(body, ensure_ascii=False))

@@ -15,6 +15,7 @@ from agent import __version__
 from agent.guard import status
 from agent.guard.assemble import Guard
 from agent.guard.control import Control, Refusal, Request, seconds_of, text_of
+from agent.guard.core import Core
 from agent.journal.blobs import record_line
 from rules.units import UnitError, quantity
 
@@ -70,11 +71,16 @@ def _rezero(guard: Guard, request: Request, who: str) -> Any:
 
 
 def _explain(guard: Guard, request: Request) -> Any:
-    """Why an alarm of the site is where it is now: as its record would say it, and what withholds it."""
-    name, core, alarms = text_of(request, "alarm"), guard.core, guard.site.alarms
+    """Why an alarm of the site is where it is now."""
+    name, alarms = text_of(request, "alarm"), guard.site.alarms
     if name not in alarms:
         raise Refusal(f"no alarm of the site is called {name!r}; there are: {', '.join(alarms)}")
-    alarm, state, stamp = alarms[name], core.book[name], guard.clock.stamp(time.monotonic_ns())
+    return explanation(guard.core, name, time.monotonic_ns())
+
+
+def explanation(core: Core, name: str, mono_ns: int) -> dict[str, Any]:
+    """Where an alarm stands now, what decides it, as its record would say it, and what withholds it."""
+    alarm, state = core.site.alarms[name], core.book[name]
     withheld = "shadow" if alarm.shadow else state.withheld or ("" if alarm.plan else "no plan")
     return {
         "alarm": name,
@@ -89,8 +95,8 @@ def _explain(guard: Guard, request: Request) -> Any:
         "model": alarm.model.model.name if alarm.model else None,
         "decided_by": core.judge.explain(alarm.index),
         "readings": core.recorder.readings(name),
-        "stamp": asdict(stamp),
-        "timezone": guard.site.timezone,
+        "stamp": asdict(core.clock.stamp(mono_ns)),
+        "timezone": core.site.timezone,
     }
 
 

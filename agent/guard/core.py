@@ -331,7 +331,7 @@ class Core:
                 "levels": {a.name: [rule.level for rule in a.rule.levels] for a in self.site.alarms.values()},
                 "plans": self.responder.snapshot(),
                 "outputs": self.equipment.output_faults(),
-                "shadows": self.shadows.snapshot(),
+                "shadows": self.shadows.snapshot(at_s),
             }
             self._keeper.keep("judgement", json.dumps(head).encode() + b"\n" + self.judge.timers())
         if windows_due:

@@ -53,8 +53,10 @@ class Shadows:
             "last": last,
         }
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self, now_s: float) -> dict[str, Any]:
         """All of it as JSON."""
+        for alarm, trial in self._trials.items():
+            self._spend(alarm, trial, now_s)
         return {alarm: asdict(trial) for alarm, trial in self._trials.items()}
 
     def restore(self, saved: Mapping[str, Any], at_s: float) -> None:

@@ -296,7 +296,7 @@ class Writer:
     def _put_mark(self, connection: sqlite3.Connection, mark: _Mark, seq: int) -> None:
         if mark.image:
             rest = "SELECT rowid FROM mark WHERE after_seq = ? AND kind = ? ORDER BY rowid DESC LIMIT -1 OFFSET ?"
-            connection.execute(f"DELETE FROM mark WHERE rowid IN ({rest})", (seq, mark.kind, _IMAGES_IN_A_PLACE))  # noqa: S608
+            connection.execute(f"DELETE FROM mark WHERE rowid IN ({rest})", (seq, mark.kind, _IMAGES_IN_A_PLACE - 1))  # noqa: S608
             crc = row_crc(mark.rules, 0, mark.content)
             connection.execute(
                 "INSERT OR IGNORE INTO ruleset (digest, crc, content) VALUES (?, ?, ?)",

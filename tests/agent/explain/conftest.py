@@ -140,7 +140,11 @@ class Gateway:
         return [replay.prove(row) for row in self.rows()]
 
     def body(self, alarm: str, event: str) -> dict[str, Any]:
-        return next(row.record.body for row in self.rows() if (row.record.body["alarm"], row.record.body["event"]) == (alarm, event))
+        return next(
+            row.record.body
+            for row in self.rows()
+            if (row.record.body["alarm"], row.record.body["event"]) == (alarm, event)
+        )
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,6 +15,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from agent.config import Site
+from agent.explain.again import Replay
+from agent.journal.reader import JournalReader
 from drivers.api import Quality, Reading
 from rules.alarm import NotPossible
 from tests.agent.explain.conftest import Gateway
@@ -70,3 +76,74 @@ def test_live_and_replay_agree_bit_for_bit_however_a_history_is_cut(load: Callab
             assert {proof.result for proof in proofs} == {"same"}, [p for p in proofs if p.result != "same"]
         finally:
             gateway.stop()
+
+
+def test_a_rule_set_that_the_site_no_longer_has_still_judges_what_it_judged(
+    gateway: Gateway, load: Callable[..., Site]
+) -> None:
+    gateway.hold(200, 6)
+    gateway.restart(site=load(lambda text: text.replace("pit.level > 15 cm", "pit.level > 30 cm")))
+    gateway.hold(450, 6)
+    proofs = gateway.prove_all()
+    assert {proof.result for proof in proofs} == {"same"}, proofs
+    assert len({proof.image.rules for proof in proofs if proof.image}) == 2
+
+
+def test_what_was_judged_differently_is_said_to_the_last_bit(gateway: Gateway) -> None:
+    gateway.hold(200, 6)
+    (row,) = gateway.rows()
+    body = json.loads(json.dumps(row.record.body))
+    body["decided_by"][0]["readings"][0]["value"] = 200.00000000000003
+    body["level"] = 2
+    told = Replay(gateway.written()).prove(row._replace(record=replace(row.record, body=body)))
+    assert told.result == "differs"
+    assert told.differences == (
+        "move: live 0 -> 2, again 0 -> 1",
+        "decided_by[0].readings[0].value: live 200.00000000000003, again 200.0",
+    )
+
+
+def test_missing_steps_are_counted_and_nothing_is_proven(gateway: Gateway) -> None:
+    gateway.hold(20, 8)
+    gateway.written()
+    gateway.hold(200, 6)
+    gateway.core.keep_image(gateway.now_ns)
+    gateway.hold(450, 6)
+    gateway.stop()
+    with closing(sqlite3.connect(gateway.directory / "telemetry.db")) as file, file:
+        (first,) = file.execute("SELECT min(seq) FROM batch").fetchone()
+        file.execute("DELETE FROM batch WHERE seq = ?", (first,))
+    gateway.start()
+    raised, rose = gateway.prove_all()
+    assert (raised.result, raised.reason) == ("unproven", "missing")
+    assert raised.details["count"] == 8
+    assert rose.result == "same", "from the image behind the hole"
+
+
+def test_damaged_steps_images_and_rules_prove_nothing(gateway: Gateway) -> None:
+    gateway.hold(200, 6)
+    gateway.stop()
+    path = gateway.directory / "telemetry.db"
+    kept = path.read_bytes()
+    for change, reason in (
+        ("UPDATE batch SET steps = zeroblob(60)", "end"),
+        ("UPDATE mark SET image = zeroblob(60)", "bad-image"),
+        ("UPDATE mark SET body = '{}'", "no-image"),
+        ("UPDATE ruleset SET content = zeroblob(60)", "no-rules"),
+    ):
+        path.write_bytes(kept)
+        with closing(sqlite3.connect(path)) as file, file:
+            file.execute(change)
+        reader = JournalReader(gateway.directory)
+        (row,) = reader.alarms(reader.epoch("records") or "", 0, 10)
+        proof = Replay(reader).prove(row)
+        assert (proof.result, proof.reason) == ("unproven", reason)
+        reader.close()
+    path.write_bytes(kept)
+    gateway.start()
+
+
+def test_a_record_of_an_older_version_has_no_place(gateway: Gateway) -> None:
+    gateway.hold(200, 6)
+    (row,) = gateway.rows()
+    assert Replay(gateway.written()).prove(row._replace(place=-1)).reason == "older"
