@@ -102,13 +102,13 @@ class CsvFile:
         lines = block.count(b"\n")
         if b"\r" in block:
             block = block.replace(b"\r\n", b"\n")
-        comment = self._table.comment
+        comment, blank, torn = self._table.comment, 0, 0
         if comment and comment.encode() in block:
-            block = re.sub(rb"(?m)^" + re.escape(comment.encode()) + rb"[^\n]*\n", b"", block)
-        torn = 0
+            block, blank = re.subn(rb"(?m)^" + re.escape(comment.encode()) + rb"[^\n]*\n", b"", block)
         if b'"' in block:
             block, torn = self._without_torn(block)
-        blank = lines - torn - block.count(b"\n") + len(re.findall(rb"(?m)^\n", block))
+        if b"\n\n" in block or block.startswith(b"\n"):
+            blank += len(re.findall(rb"(?m)^\n", block))
         words = {word.encode() for cell in plan.meanings for word in cell.words}
         expected = self._expected(plan)
         for types in ([] if any(word in block for word in words) else [expected]) + [dict.fromkeys(expected, "text")]:

@@ -53,7 +53,8 @@ def test_iso_stamps(when, offset, between):
 
 @pytest.mark.parametrize(
     "text",
-    ["2023-02-29", "2024-13-01", "2024-00-10", "2024-01-01 25:00", "2024-01-01 24:01", "2024-01-01 07:60", "1.5", "", "24-1-1"],
+    ["2023-02-29", "2024-13-01", "2024-00-10", "2024-01-01 25:00",
+     "2024-01-01 24:01", "2024-01-01 07:60", "1.5", "", "24-1-1"],
 )  # fmt: skip
 def test_times_that_do_not_exist(text):
     assert not stamps([pa.array([text])], format_of("iso")).valid[0]
