@@ -275,13 +275,9 @@ def _time_axis(
         rule[column] = "+" if plain else "┬"
         if column + _wide(text) <= across.cells:
             words += " " * (column - _wide(words)) + text
-    lines = [" " * margin + (" +" if plain else " └") + "".join(rule), " " * (margin + 2) + words]
-    if marks:
-        pointed = [" "] * across.cells
-        for mark in marks:
-            pointed[across.column(mark, across.cells)] = "^" if plain else "▲"
-        lines.insert(1, " " * (margin + 2) + "".join(pointed))
-    return lines
+    for mark in marks:
+        rule[across.column(mark, across.cells)] = "^" if plain else "▲"
+    return [" " * margin + (" +" if plain else " └") + "".join(rule), " " * (margin + 2) + words]
 
 
 def _band(band: Band, across: _Axis, margin: int, plain: bool) -> list[str]:

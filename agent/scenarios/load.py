@@ -32,6 +32,10 @@ def library_files() -> list[Path]:
 
 def load_scenarios(path: Path) -> ScenarioFile:
     """The cases of a scenario file, or of a model's own file. Raises ConfigErrors with everything that is wrong."""
+    if not path.exists():
+        near = nearest(str(path), [*names(), *(str(file) for file in path.parent.glob("*.toml"))])
+        message = "got neither a file nor the name of a model of the library"
+        raise ConfigErrors([Problem(path, 1, None, "", message, near)])
     document = Document(path)
     others: list[Problem] = []  # of the files that it is about
     rules = _model(document, path) if "model" in document.data else _rules(document, others)

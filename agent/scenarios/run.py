@@ -57,11 +57,12 @@ def run_files(files: Sequence[Path], console: Console, errors: Console, *, json:
         for result in _results(loaded):
             progress.update(task, advance=1, description=result.file.name)
             results.append(result)
-            if result.failures and not json:
-                show_failure(result, console)
     if json:
         console.file.write(json_text.dumps(_document(results, problems), ensure_ascii=False, indent=2) + "\n")
     else:
+        for result in results:
+            if result.failures:
+                show_failure(result, console)
         for problem in problems:
             errors.print(str(problem), markup=False, highlight=False, soft_wrap=True)
         console.print(_summary(results, len(loaded), problems), highlight=False, markup=False)

@@ -194,6 +194,11 @@ def test_mistakes_of_the_site_are_told_where_they_stand(page):
     assert told.startswith("pit.toml:20:9: alarm.flood.level.red.when: ")
 
 
+def test_a_file_that_is_not_there_may_be_misspelt(page):
+    assert mistakes(Path("floood.toml"))[0].endswith("; did you mean flood.toml?")
+    assert mistakes(Path("river-stag"))[0].endswith("; did you mean river-stage?")
+
+
 def test_a_site_file_is_no_file_of_cases(page):
     (told,) = mistakes(page / "pit.toml")
     assert told.endswith('expected a file of cases or a model; write a file of cases that names it: rules = "pit.toml"')
@@ -214,7 +219,7 @@ def test_the_good_files_run_all_the_same(page):
     assert code == 2
     assert out == "4 cases in 1 file: all as expected; 2 files can't be used, 2 errors\n"
     assert err.startswith("bad.toml:1: rules: got 1, expected a site file")
-    assert "absent.toml:1: the file can't be read: No such file or directory" in err
+    assert "absent.toml:1: got neither a file nor the name of a model of the library" in err
     assert json.loads(run("bad.toml", json=True)[1])["errors"][0]["key"] == "rules"
 
 
