@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 programs:
-	@.ci/programs mosquitto mosquitto_rr socat espeak-ng
+	@.ci/programs mosquitto mosquitto_rr socat espeak-ng chromium
 
 # The demo runs without a broker or a voice too, and says what it does without.
 demo: $(READY)

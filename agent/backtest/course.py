@@ -46,7 +46,7 @@ class Course:
 
     def bands(self) -> list[Band]:
         """Every time above normal."""
-        ends = [*self._at[1:], np.inf]
+        ends = [*self._at[1:], np.inf][: len(self)]
         return [Band(at, end, level) for at, end, level in zip(self._at, ends, self._level, strict=True) if level]
 
     def activations(self, least: int = 1) -> Activations:
@@ -54,8 +54,8 @@ class Course:
         level = np.frombuffer(self._level, dtype=np.int64) if self._level else np.zeros(0, dtype=np.int64)
         at = np.frombuffer(self._at) if self._at else np.zeros(0)
         on = level >= least
-        starts = np.flatnonzero(on & ~np.concatenate([[False], on[:-1]]))
-        stops = np.flatnonzero(~on & np.concatenate([[False], on[:-1]]))
+        before = np.concatenate([[False], on])[:-1]
+        starts, stops = np.flatnonzero(on & ~before), np.flatnonzero(~on & before)
         end_s = np.full(len(starts), np.inf)
         end_s[: len(stops)] = at[stops]
         highest = np.maximum.reduceat(np.where(on, level, 0), starts) if len(starts) else starts

@@ -14,7 +14,7 @@ FORMAT = 1
 
 
 def document(outcome: Outcome) -> Iterator[str]:
-    """The text, in pieces. Its schema is docs/schema/backtest.json."""
+    """The text, in pieces. Its schema is docs/backtest.schema.json."""
     text = json.dumps(_rest(outcome), ensure_ascii=False, indent=2, allow_nan=False)
     yield text[: text.rindex("\n}")] + ',\n  "alarms": ['
     comma = "\n    "

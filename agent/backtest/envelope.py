@@ -85,6 +85,7 @@ class Envelope:
 
     def _widen(self) -> None:
         self._width_s *= 2
+        self._used = -(-self._used // 2)
         half = self._columns // 2
         for table, merge, empty in (
             (self._lo, np.minimum, np.inf), (self._hi, np.maximum, -np.inf), (self._bad, np.add, 0),

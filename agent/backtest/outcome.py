@@ -19,7 +19,8 @@ PointCount = Mapping[str, Any]  # good: int, bad and dropped: by reason, and mor
 FileCount = Mapping[str, Any]  # rows: int, dropped: by reason, and more
 
 
-SHARE = 0.05  # of a history that pauses may take before somebody should know
+FEW = 10  # pauses that nobody needs to hear of
+SHARE = 0.05  # of a history that more of them may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,11 @@ class Outcome:
         """How often anything would have sounded."""
         return sum(len(one.activations.start_s) for one in self.alarms)
 
+    def own_values(self) -> tuple[str, ...]:
+        """What the site has for each setpoint that is varied."""
+        variations = self.varied.variations if self.varied else ()
+        return tuple(variation.now(self.site.alarms[variation.alarm].rule) for variation in variations)
+
     def doubts(self) -> Iterator[str]:
         """What makes the outcome say less than it seems to, in words."""
         judged = self.judged
@@ -105,7 +111,7 @@ class Outcome:
                 continue
             if count is None or not count["good"]:
                 yield f"{point.name}: not one good reading; every rule that needs it was judged without it"
-            elif count["gaps"] * point.stale_after_s > SHARE * (judged.last_s - judged.first_s):
+            elif count["gaps"] > FEW and count["gaps"] * point.stale_after_s > SHARE * (judged.last_s - judged.first_s):
                 yield (
                     f"{point.name}: {count['gaps']:,} pauses longer than its stale_after of {point.stale_after_s:g} s; "
                     "in each it was missing"

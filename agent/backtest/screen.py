@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
 import numpy as np
@@ -24,6 +24,7 @@ MOST = 20  # rows of a list
 MOST_VARIED = 40  # combinations; of more only the best
 MOST_PLOTS = 6
 BAR = 10  # characters
+ROOM = 74  # characters that a sounding takes besides its readings
 
 
 def show(outcome: Outcome, console: Console) -> None:
@@ -57,17 +58,17 @@ def _soundings(outcome: Outcome, console: Console) -> None:
         console.print("nothing would have sounded")
         return
     table = _table("What would have sounded", "alarm", "level", "from", "for", "readings then")
-    for column in table.columns[1:]:
+    for column in table.columns:
         column.no_wrap = True
     if outcome.events is not None:
         table.add_column("verdict")
     for sounding in outcome.soundings[:MOST]:
-        table.add_row(*_sounding(outcome, sounding))
+        table.add_row(*_sounding(outcome, sounding, max(12, console.width - ROOM)))
     console.print(table)
     _more(console, outcome.activations - min(MOST, len(outcome.soundings)), "activations", "the JSON has all of them")
 
 
-def _sounding(outcome: Outcome, sounding: Sounding) -> list[Text | str]:
+def _sounding(outcome: Outcome, sounding: Sounding, width: int) -> list[Text | str]:
     first = sounding.moves[0]
     reached = dict.fromkeys(move.level for move in sounding.moves if move.level != "normal")
     levels = Text(" ").join(Text(level, style=COLOURS.get(level, "")) for level in reached)
@@ -76,8 +77,9 @@ def _sounding(outcome: Outcome, sounding: Sounding) -> list[Text | str]:
     values = [
         f"{name} {'-' if value is None else f'{value:.4g} {units[name].unit}'}" for name, value in first.values.items()
     ]
-    told = ", ".join(values)
-    cells: list[Text | str] = [Text(sounding.alarm), levels, _when(first.wall_s, outcome.zone), lasting, Text(told)]
+    told = Text(", ".join(values))
+    told.truncate(width, overflow="ellipsis")
+    cells: list[Text | str] = [Text(sounding.alarm), levels, _when(first.wall_s, outcome.zone), lasting, told]
     if outcome.events is not None:
         cells.append(
             {None: Text(""), True: Text("false", style="red"), False: Text("right", style="green")}[sounding.false]
@@ -218,7 +220,7 @@ def _vary(outcome: Outcome, console: Console) -> None:
     rows = [row for row in outcome.rows if row.values is None or row.problem or _worth(outcome, row)]
     most = max((figure for row in rows for figure in _figures(row, scored=scored)), default=0)
     for row in rows:
-        table.add_row(*_varied(row, len(keys), most, scored=scored))
+        table.add_row(*_varied(row, outcome.own_values(), most, scored=scored))
     console.print(table)
     _more(
         console, len(outcome.rows) - len(rows), "combinations, each beaten by one of these", "the JSON has all of them"
@@ -233,9 +235,10 @@ def _worth(outcome: Outcome, row: Row) -> bool:
     return (row.score.false_alarms, row.score.misses) in frontier(figures)
 
 
-def _varied(row: Row, keys: int, most: int, *, scored: bool) -> list[Text | str]:
-    values = [Text(value) for value in row.values] if row.values else [Text("as it is", style="bold")]
-    cells: list[Text | str] = [*values, *[Text("")] * (keys - len(values))]
+def _varied(row: Row, own: Sequence[str], most: int, *, scored: bool) -> list[Text | str]:
+    cells: list[Text | str] = [Text(value) for value in row.values or ()]
+    if row.values is None:
+        cells = [Text(f"{value}, as it is", style="bold") for value in own]
     if row.problem:
         return [*cells, Text(row.problem, style="yellow")]
     first, second = _figures(row, scored=scored)

@@ -175,7 +175,7 @@ def vary(outcome: Outcome) -> str:
 
 def _varied(outcome: Outcome, row: Row, keys: int, columns: int) -> str:
     own = row.values is None
-    values = row.values or _own_values(outcome)
+    values = row.values or outcome.own_values()
     cells = [f"<b>{escape(value)}</b>" if own else escape(value) for value in values]
     if own:
         cells[0] += f"<small>{both('现值', 'as the site has it')}</small>"
@@ -186,12 +186,6 @@ def _varied(outcome: Outcome, row: Row, keys: int, columns: int) -> str:
         hits, misses, false, lead = _score_cells(row.score)
         cells += [false, misses, hits, lead]
     return table_row(cells)
-
-
-def _own_values(outcome: Outcome) -> tuple[str, ...]:
-    rules = {rule.name: rule for rule in outcome.site.ruleset.alarms}
-    variations = outcome.varied.variations if outcome.varied else ()
-    return tuple(variation.now(rules[variation.alarm]) for variation in variations)
 
 
 def counts(outcome: Outcome) -> str:

@@ -167,11 +167,11 @@ def _variation(text: str, rules: Sequence[AlarmRule]) -> Variation:
     alarm, name = _target(match["key"], rules)
     rule = next(rule for rule in rules if rule.name == alarm)
     values = _values(match["values"])
-    wanted = unit(_quantity(Variation(alarm, name, ()).now(rule))[1])
+    wanted = _quantity(Variation(alarm, name, ()).now(rule))[1]
     for value in values:
+        _in(value, wanted, difference=True)
         if "." in name:
             duration(value)
-        convert(0.0, unit(_quantity(value)[1]), wanted)
     return Variation(alarm, name, values)
 
 
@@ -226,9 +226,9 @@ def _in(text: str, target: str, *, difference: bool) -> Decimal:
     value, given = _quantity(text)
     if given == target:
         return value
-    source, wanted = unit(given), unit(target)
-    if given == "" and target:
+    if not given:
         raise UnitError(f"{text.strip()!r} has no unit", f'write it with one, such as "{value} {target}"')
+    source, wanted = unit(given), unit(target)
     if difference:
         source, wanted = source.difference(), wanted.difference()
     return Decimal(f"{convert(float(value), source, wanted):.12g}")
