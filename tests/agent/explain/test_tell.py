@@ -92,7 +92,7 @@ def test_acts_of_operators_are_told_with_who_and_why(gateway: Gateway) -> None:
     reader = gateway.written()
     events = {record.kind: seq for seq, record in reader.records(reader.epoch("records") or "", 0, 100)}
     assert (
-        said(gateway, str(events["rezero"]))[0] == "pit.level was re-zeroed by li: no value -> 20 mm, because: settled."
+        said(gateway, str(events["rezero"]))[0] == "pit.level was re-zeroed by li: none -> 20 mm, because: settled."
     )
 
 
