@@ -7,7 +7,7 @@ import math
 import struct
 import zlib
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from rules import agenda, kernel, windows
 from rules.explain import explain
 from rules.model import LevelChange, Sample, Verdict
 from rules.ruleset import Ruleset, build_ruleset
-from rules.tables import NO_RING, Kernels, declared_baseline, twin
+from rules.tables import NO_RING, Kernels, plain, twin
 
 __all__ = ["Judge", "Ruleset", "SnapshotError", "build_ruleset"]
 
@@ -43,7 +43,6 @@ class Judge:
         self._num, self._ints = array("d", tables.num), array("q", tables.ints)
         self._twin = twin(ruleset.source)
         self._row_points = tables.tab[windows.H_POINTS]
-        self._root = tables.tab[windows.H_TREE] + 1
         self._inbox, self._values = tables.tab[windows.H_INBOX], tables.tab[windows.H_INBOX_VALUES]
         self._out = tables.tab[windows.H_OUT]
         self._room = max(len(ruleset.points), 1)
@@ -51,14 +50,14 @@ class Judge:
         self._started = False
         for p, point in enumerate(ruleset.points):
             self._num[self._row_points + p * kernel.POINT_ROW + kernel.Q_GOOD_AT] = now_s
-            agenda.set_due(self._tab, self._num, p, windows.just_after(now_s + point.stale_after_s))
+            agenda.set_due(self._tab, self._num, agenda.POINTS, p, windows.just_after(now_s + point.stale_after_s))
         for row in self._window_rows():  # what was before is not known
             n = self._tab[row + windows.W_NUM]
             if self._tab[row + windows.W_FAMILY] == windows.SPAN:
                 self._num[n + windows.N_UNKNOWN_END] = now_s
             elif self._tab[row + windows.W_FAMILY] == windows.STREAK:
                 self._num[n + windows.N_MAYBE] = now_s
-        self.use(Kernels(self._twin["run"], lambda state: state, "twin"))
+        self.use(plain(self._twin))
 
     def _window_rows(self) -> range:
         first = self._tab[windows.H_WINDOWS]
@@ -67,8 +66,9 @@ class Judge:
     def use(self, kernels: Kernels) -> None:
         """Judge with these functions from the next step on; the state stays where it is."""
         self.kernels = kernels
-        state = (kernels.arrays(a) for a in (self._tab, self._par, self._num, self._ints))
+        state = [kernels.arrays(a) for a in (self._tab, self._par, self._num, self._ints)]
         self._judge: Callable[[float, int], int] = partial(kernels.run, *state)
+        self._history: Callable[..., int] = partial(kernels.history, *state)
 
     # --- judging --------------------------------------------------------------------------------------------------
 
@@ -93,8 +93,33 @@ class Judge:
                 changes += self._changes()
             samples = samples[self._room :]
             if not samples:
-                deadline = self._num[self._root]
-                return Verdict(changes or _NOTHING, deadline if deadline < windows.INF else None)
+                return Verdict(changes or _NOTHING, self._deadline())
+
+    def recorded(
+        self,
+        at_s: Sequence[float],
+        first: Sequence[int],
+        points: Sequence[int],
+        values: Sequence[float],
+        qualities: Sequence[int],
+    ) -> Iterator[tuple[float, list[LevelChange]]]:
+        """Judge many recorded steps; gives control back at each move, the judge standing right behind it.
+
+        Step k is at `at_s[k]` with the samples `first[k]` to `first[k + 1]`; numpy arrays for a JIT build, lists for
+        the twin. It decides what as many calls of `step` would, one at each time in `at_s` and at each deadline.
+        """
+        if not self._started and (changes := self._start()):
+            yield self._born, changes
+        step, steps = 0, len(at_s)
+        while step < steps:
+            step = self._history(at_s, first, points, values, qualities, steps, step)
+            if not self._ints[kernel.G_OUT]:
+                break
+            step = -1 - step if step < 0 else step
+            self._now = max(self._now, self._num[self._values])
+            yield self._now, self._changes()
+        if steps:
+            self._now = max(self._now, float(at_s[-1]))
 
     def reset(self, alarm: int, t_s: float) -> Verdict:
         """An operator's reset of a latched alarm: levels whose clear condition is met let go, others stay."""
@@ -117,8 +142,7 @@ class Judge:
         self._num[windows.LOCAL_OFFSET] = local_offset_s
 
     def _deadline(self) -> float | None:
-        self._twin["put_off"](self._tab, self._num)
-        deadline = self._num[self._root]
+        deadline = agenda.next_due(self._tab, self._num)
         return deadline if deadline < windows.INF else None
 
     def _changes(self) -> list[LevelChange]:
@@ -256,9 +280,14 @@ class Judge:
 
         For proving: a restart takes `snapshot`, which knows that readings were missed.
         """
-        head = {"rules": self.ruleset.digest, "now": self._now, "born": self._born, "started": self._started}
+        head = {"rules": self.ruleset.digest, "layout": self._layout()}
+        head |= {"now": self._now, "born": self._born, "started": self._started}
         text = json.dumps(head).encode()
         return _seal(_IMAGE, struct.pack("<I", len(text)) + text + self._num.tobytes() + self._ints.tobytes())
+
+    def _layout(self) -> int:
+        """A checksum of where everything stands and of what is done with it."""
+        return zlib.crc32(self.ruleset.source.encode(), zlib.crc32(self._tab.tobytes()))
 
     def resume(self, image: bytes) -> None:
         """Be as the judge was whose image this is. Raises SnapshotError."""
@@ -266,13 +295,15 @@ class Judge:
         try:
             (length,) = struct.unpack_from("<I", payload)
             head = json.loads(payload[4 : 4 + length])
-            rules, now, born, started = (head[key] for key in ("rules", "now", "born", "started"))
+            rules, layout, now, born, started = (head[key] for key in ("rules", "layout", "now", "born", "started"))
         except (KeyError, ValueError, TypeError, struct.error) as error:
             raise SnapshotError(f"the image is not understood ({error!r})") from error
         state = payload[4 + length :]
         cut = 8 * len(self._num)
-        if rules != self.ruleset.digest or len(state) != cut + 8 * len(self._ints):
-            raise SnapshotError("the image is of other rules")
+        if rules != self.ruleset.digest:
+            raise SnapshotError(f"the image is of the rules {rules[:12]}, not of {self.ruleset.digest[:12]}")
+        if layout != self._layout() or len(state) != cut + 8 * len(self._ints):
+            raise SnapshotError("the image is of another version of this software")
         self._num[:], self._ints[:] = array("d", state[:cut]), array("q", state[cut:])
         self._now, self._born, self._started = now, born, started
 
@@ -282,7 +313,7 @@ class Judge:
             raise RuntimeError("a judge takes over state before its first step; make a new one")
         self._now = self._born = max(float(now_s), self._now)
         for p, point in enumerate(self.ruleset.points):
-            agenda.set_due(self._tab, self._num, p, windows.just_after(self._now + point.stale_after_s))
+            agenda.set_due(self._tab, self._num, agenda.POINTS, p, windows.just_after(self._now + point.stale_after_s))
 
     def _levels_state(self) -> dict[str, Any]:
         alarms, active = {}, {}

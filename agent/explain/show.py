@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from rich.text import Text
 from agent.client import AgentError
 from agent.explain.again import Proof, Replay
 from agent.explain.look import Desk, NotFound, explain_now
-from agent.explain.phrases import EVENTS, REASONS, RESULTS
+from agent.explain.phrases import REASONS, RESULTS
 from agent.explain.times import clock_time, iso, local
 from agent.records import Stamp
 
@@ -98,6 +98,8 @@ def replay_all(state: Path, begin: datetime | None, end: datetime | None, consol
         console.print(told, soft_wrap=True, markup=False, highlight=False)
     else:
         console.print(_table(desk, proofs))
+        for remark in _remarks(proofs):
+            console.print(remark, soft_wrap=True, markup=False, highlight=False)
         counts = Counter[str](proof.result for proof in proofs)
         console.print(f"{len(proofs)} records: {', '.join(f'{counts[result]} {result}' for result in STYLES)}")
     return 1 if any(proof.result == "differs" for proof in proofs) else 0
@@ -149,20 +151,29 @@ def _stamp_of(proof: Proof) -> Stamp:
 
 def _table(desk: Desk, proofs: Iterable[Proof]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("record", "time", "alarm", "event", "level", "steps", "result", ""):
-        right, whole = column in {"record", "steps"}, column in {"time", "result"}
-        table.add_column(column, justify="right" if right else "left", no_wrap=whole)
+    for column in ("record", "time", "alarm", "event", "level", "steps", "result"):
+        right = column in {"record", "steps"}
+        table.add_column(column, justify="right" if right else "left", no_wrap=column != "alarm")
     for proof in proofs:
         body = proof.row.record.body
-        told = "; ".join(proof.differences[:2]) or _reason(proof, "en")
         table.add_row(
             str(proof.row.seq),
-            local(desk.stamp(proof.row.record).wall_ns, desk.zone(proof.row.seq)),
+            local(desk.stamp(proof.row.record).wall_ns, desk.zone(proof.row.seq))[:-7],
             body["alarm"],
-            EVENTS.get(body["event"], {}).get("en", body["event"]),
+            body["event"],
             body["level_name"],
             str(proof.steps),
             Text(proof.result, style=STYLES[proof.result]),
-            told,
         )
     return table
+
+
+def _remarks(proofs: Iterable[Proof]) -> Iterator[str]:
+    """What differs, record by record, and why others are unproven, reason by reason."""
+    reasons: dict[str, list[str]] = {}
+    for proof in proofs:
+        yield from (f"record {proof.row.seq}: {difference}" for difference in proof.differences)
+        if proof.reason:
+            reasons.setdefault(_reason(proof, "en"), []).append(str(proof.row.seq))
+    for reason, numbers in reasons.items():
+        yield f"unproven: {reason} (record{'s' if len(numbers) > 1 else ''} {', '.join(numbers)})"
