@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rules.backtest import Steps, judge_history
-from rules.cases import NORMAL, Active, Case, Expect, Never, Reaches, tidy
+from rules.cases import Case
+from rules.casetables import tidy
+from rules.expects import NORMAL, Active, Expect, Never, Reaches
 from rules.judge import Judge
 from rules.model import BAD, COMM_FAULT, GOOD, OVER_RANGE, LevelChange
 from rules.series import BAD as BAD_TOKEN

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from agent.plot import Band, Limit, Line, Panel, plot
-from rules.cases import NORMAL, Case
+from rules.cases import Case
+from rules.expects import NORMAL
 from rules.model import PointInfo
 from rules.scenario import Move
 from rules.series import BAD, OVER, READING, REBOOT, STALE, Slot

@@ -124,6 +124,7 @@ def _case(result: Result) -> dict[str, Any]:
         "file": str(result.file),
         "line": result.line,
         "name": result.case.name,
+        "kind": result.case.kind,
         "ok": not result.failures,
         "moves": [move._asdict() for move in result.moves],
         "failures": [

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rules.cases import Active, CaseErrors, Never, Reaches, read_cases
+from rules.cases import read_cases
+from rules.casetables import CaseErrors
+from rules.expects import Active, Never, Reaches
 from rules.library import read_model
 from rules.model import AlarmRule, LevelRule, PointInfo
 from rules.ruleset import build_ruleset
@@ -140,6 +142,8 @@ def test_a_case_may_have_parameters_of_its_own():
     [
         ('name = "a rise"', "", "name", "got nothing, expected a text", ""),
         ('name = "a rise"', "name = 3", "name", "got 3, expected a text", ""),
+        ('name = "a rise"', 'name = "a"\nkind = "onst"', "kind", 'got "onst"', "did you mean onset?"),
+        ('name = "a rise"', 'name = "a"\nkind = 1', "kind", "got 1, expected one of onset, boundary", ""),
         ('"10 s"', '"10"', "interval", 'got "10", expected a duration with its unit', ""),
         ('"10 s"', "10", "interval", "got 10, expected a duration with its unit", ""),
         ('"10 s"', '"0 s"', "interval", 'got "0 s", expected a duration above zero', ""),

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.cases import NORMAL, Active, Case, Never, Reaches
+from rules.cases import Case
+from rules.expects import NORMAL, Active, Never, Reaches
 from rules.model import AlarmRule, LevelRule, PointInfo
 from rules.ruleset import build_ruleset
 from rules.scenario import Move, compare, levels_at, run_case, span
