@@ -42,6 +42,7 @@ def show(outcome: Outcome, console: Console) -> None:
     _soundings(outcome, console)
     _plots(outcome, console)
     console.print(_alarms(outcome))
+    _more(console, len(outcome.alarms) - MOST, "alarms", "the JSON has all of them")
     if outcome.events is not None:
         _events(outcome, console)
     if outcome.varied is not None:
@@ -92,7 +93,7 @@ def _alarms(outcome: Outcome) -> Table:
     if outcome.events is not None:
         for column in ("hits", "missed", "false", "median lead"):
             table.add_column(column, justify="right")
-    for one in outcome.alarms:
+    for one in _often(outcome)[:MOST]:
         table.add_row(*_sum(one, scored=outcome.events is not None))
     if outcome.total is not None and len(outcome.alarms) > 1:
         table.add_section()
@@ -152,7 +153,7 @@ def _plots(outcome: Outcome, console: Console) -> None:
     judged, zone = outcome.judged, outcome.zone
     if judged.first_s is None or judged.last_s is None:
         return
-    order = sorted(outcome.alarms, key=lambda one: -len(one.activations.start_s))
+    order = _often(outcome)
     midnight = datetime.fromtimestamp(judged.first_s, zone).replace(hour=0, minute=0, second=0, microsecond=0)
     form = "%H:%M" if judged.last_s - judged.first_s < 2 * 86400 else "%Y-%m-%d"
     for one in order[:MOST_PLOTS]:
@@ -172,6 +173,11 @@ def _plots(outcome: Outcome, console: Console) -> None:
             console.print(line, highlight=False, markup=False, no_wrap=True)
     _more(console, len(order) - MOST_PLOTS, "alarms are not drawn", "the report has all of them")
     console.print()
+
+
+def _often(outcome: Outcome) -> list[AlarmSum]:
+    """The alarms, those that sounded most often first."""
+    return sorted(outcome.alarms, key=lambda one: -len(one.activations.start_s))
 
 
 def _pictured(outcome: Outcome, one: AlarmSum) -> list[int]:
