@@ -147,8 +147,8 @@ def test_a_case_may_have_parameters_of_its_own():
         ('"10 s"', '"10"', "interval", 'got "10", expected a duration with its unit', ""),
         ('"10 s"', "10", "interval", "got 10, expected a duration with its unit", ""),
         ('"10 s"', '"0 s"', "interval", 'got "0 s", expected a duration above zero', ""),
-        ("interval", "intervall", "intervall", "got an unknown key", "did you mean interval?"),
-        ("interval", "intervall", "interval", "got nothing, expected a duration", ""),
+        ("interval", "intervl", "intervl", "got an unknown key", "did you mean interval?"),
+        ("interval", "intervl", "interval", "got nothing, expected a duration", ""),
         ('"gauge.level"', '"gauge.levle"', "series.gauge.levle", "there is no point", "did you mean gauge.level?"),
         ('"1x10 2.5x10"', "1", "series.gauge.level", "got 1, expected tokens", ""),
         ('"1x10 2.5x10"', '"1 stal"', "series.gauge.level", "got stal", "did you mean stale?"),
@@ -227,8 +227,8 @@ def test_what_a_model_is_not_given_is_told_once_and_at_the_file_where_it_stands(
     assert "got nothing, expected a quantity in ppm" in problems(text, model())["parameters.limit"][0]
     twice = text + text.replace("a rise", "b")
     with pytest.raises(CaseErrors) as error:
-        cases(twice, model(), parameters={"limit": "5 m", "lmit": "5 ppm"})
-    assert [p.path for p in error.value.problems] == [("parameters", "lmit"), ("parameters", "limit")]
+        cases(twice, model(), parameters={"limit": "5 m", "limits": "5 ppm"})
+    assert [p.path for p in error.value.problems] == [("parameters", "limits"), ("parameters", "limit")]
 
 
 def test_inputs_that_a_model_does_not_have_are_told():

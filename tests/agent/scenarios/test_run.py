@@ -205,7 +205,7 @@ def test_a_site_file_is_no_file_of_cases(page):
 
 
 def test_mistakes_of_a_model_are_told_where_they_stand(tmp_path):
-    (tmp_path / "leak.toml").write_text(MODEL.replace("sensor > limit", "sensor > limt"), encoding="utf-8")
+    (tmp_path / "leak.toml").write_text(MODEL.replace("sensor > limit", "sensor > limi"), encoding="utf-8")
     (tmp_path / "cases.toml").write_text('rules = "leak.toml"\n' + MODEL[MODEL.index("[[case]]") :], encoding="utf-8")
     for file in ("leak.toml", "cases.toml"):
         told = mistakes(tmp_path / file)
