@@ -52,7 +52,7 @@ class CsvFile:
             names.append("")  # rows that end with a delimiter, under names that do not
             sample[0] = sample[0][:-1]
         sample = [self._cells(line) for line in lines[self.head_lines : self.head_lines + _SAMPLE_LINES] if line]
-        self.opened = Opened([name.strip() for name in names], at + 1, sample)
+        self.opened = Opened(names, at + 1, sample)
 
     # --- text -----------------------------------------------------------------------------------------------------
 
@@ -75,27 +75,24 @@ class CsvFile:
             raise self._error(f"can't be read: {error}") from None
 
     def blocks(self, plan: Plan) -> Iterator[bytes]:  # noqa: ARG002 - cells are cut later, by many threads
-        """Whole lines, ended by a line feed, from the first row on."""
-        rest, skip = b"", self.head_lines
+        """Whole lines, ended by line feeds, from the first row on."""
+        skip = self.head_lines
+        for block in self._whole_lines():
+            start = 0
+            while skip and start < len(block):
+                start, skip = block.index(b"\n", start) + 1, skip - 1
+            if start < len(block):
+                yield block[start:] if start else block
+
+    def _whole_lines(self) -> Iterator[bytes]:
+        rest = b""
         for part in self._texts(BLOCK_BYTES):
-            rest += part
-            cut = _cut(rest)
-            if self._ends == b"\r":
-                cut, rest = rest.rfind(b"\r") + 1, rest.replace(b"\r", b"\n")
-            if not cut:
-                continue
-            block, rest = rest[:cut], rest[cut:]
-            while skip and block:
-                block, skip = block[block.find(b"\n") + 1 :], skip - 1
-            if block:
-                yield block
+            rest += part.replace(b"\r", b"\n") if self._ends == b"\r" else part
+            if cut := _cut(rest):
+                yield rest[:cut]
+                rest = rest[cut:]
         if rest:
-            rest = rest.replace(b"\r", b"\n") if self._ends == b"\r" else rest
-            while skip and rest:
-                end = rest.find(b"\n") + 1
-                rest, skip = rest[end:] if end else b"", skip - 1
-            if rest:
-                yield rest if rest.endswith(b"\n") else rest + b"\n"
+            yield rest if rest.endswith(b"\n") else rest + b"\n"
 
     def batch(self, block: bytes, plan: Plan) -> Batch:
         """The rows of a block; its cells are numbers and times, or texts where some are not as expected."""
@@ -110,15 +107,14 @@ class CsvFile:
         if b"\n\n" in block or block.startswith(b"\n"):
             blank += len(re.findall(rb"(?m)^\n", block))
         words = {word.encode() for cell in plan.meanings for word in cell.words}
-        expected = self._expected(plan)
-        for types in ([] if any(word in block for word in words) else [expected]) + [dict.fromkeys(expected, "text")]:
-            try:
-                columns, rows, ragged = self._parse(block, types)
-                break
-            except pa().ArrowInvalid:
-                continue
-        else:
-            columns, rows, ragged = self._parse(block.decode("utf-8", "replace").encode(), types)
+        kinds = self._expected(plan)
+        texts = {at: kind if kind == "repeated" else "text" for at, kind in kinds.items()}
+        if any(word in block for word in words):
+            kinds = texts
+        try:
+            columns, rows, ragged = self._parse(block, kinds)
+        except pa().ArrowInvalid:  # a cell is not as expected, or bytes are no text
+            columns, rows, ragged = self._parse(block.decode("utf-8", "replace").encode(), texts)
         continued = lines - torn - blank - rows - ragged
         return Batch(columns, rows, lines, ragged + torn, blank, continued)
 
@@ -198,14 +194,18 @@ class CsvFile:
     def _is_comment(self, line: bytes) -> bool:
         return self._table.comment is not None and line.startswith(self._table.comment.encode())
 
-    def _cells(self, line: bytes) -> list[str]:
+    def _names(self, line: bytes) -> list[str]:
+        """The cells of the line with names, which must be text: so another encoding is found at once."""
         try:
-            text = line.decode()
+            line.decode()
         except UnicodeDecodeError:
-            if self._table.encoding.lower() in _UTF8:
-                message = "is not written in UTF-8"
-                raise self._error(message, 'a mapping can say what it is, such as encoding = "gb18030"') from None
-            text = line.decode("utf-8", "replace")
+            likely = "utf-16" if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "gb18030"
+            message = f"is not written in {self._table.encoding}"
+            raise self._error(message, f'a mapping can say what it is, such as encoding = "{likely}"') from None
+        return [name.strip() for name in self._cells(line)]
+
+    def _cells(self, line: bytes) -> list[str]:
+        text = line.decode("utf-8", "replace")
         return next(plain_csv.reader(io.StringIO(text), delimiter=self.delimiter), [])
 
     def _error(self, message: str, hint: str = "") -> ConfigErrors:
