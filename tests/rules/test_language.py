@@ -1,5 +1,7 @@
 import random
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -461,3 +463,32 @@ def test_whatever_is_written_gives_a_tree_or_problems_with_places(text):
         assert 0 <= problem.span.column <= len(text)
         assert problem.span.length >= 1
         assert problem.message
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[2] / "docs" / "rule-language.md").read_text(encoding="utf-8")
+PAGE_POINTS = (
+    PointInfo("underpass.level", "mm", 10.0),
+    PointInfo("gauge.rain", "mm", 10.0, kind="counter"),
+    PointInfo("river.stage", "m", 10.0),
+    PointInfo("pit.level", "m", 10.0),
+    PointInfo("air.co", "ppm", 10.0),
+    PointInfo("air.state", "", 10.0, states={"ok": 0, "warm-up": 1}),
+    PointInfo("slope.x", "mm", 10.0),
+    PointInfo("room.t", "degC", 10.0),
+    PointInfo("vibration.peak", "mm/s", 10.0),
+    PointInfo("vibration.frequency", "Hz", 10.0),
+)
+
+
+def test_the_page_has_every_function_and_no_other():
+    told = re.findall(r"^\| `(\w+)\((.*?)\)` \|", PAGE, re.MULTILINE)
+    assert told == [(name, function.takes) for name, function in FUNCTIONS.items()]
+
+
+def test_the_pages_examples_are_rules_that_make_sense():
+    texts = re.findall(r"```rule\n(.*?)```", PAGE, re.DOTALL)
+    assert len(texts) >= 8
+    for text in texts:
+        assert build_ruleset(PAGE_POINTS, [AlarmRule("a", (LevelRule("red", text),), names=NAMES)]).digest
