@@ -44,14 +44,12 @@ class CsvFile:
             raise self._error(f"has no line with column names behind {table.skip} lines to skip")
         self.delimiter = table.delimiter or _delimiter(lines[at])
         self.head_lines = at + (1 + table.after_header if table.header else 0)
-        sample = [self._cells(line) for line in lines[self.head_lines : self.head_lines + _SAMPLE_LINES] if line]
-        names = (
-            self._cells(lines[at]) if table.header else [str(n + 1) for n in range(len(sample[0] if sample else []))]
-        )
-        while sample and len(names) < len(sample[0]) and not sample[0][-1]:
+        following = lines[self.head_lines : self.head_lines + _SAMPLE_LINES]
+        sample = [self._cells(line) for line in following if line.strip() and not self._is_comment(line)]
+        width = len(sample[0]) if sample else 0
+        names = self._names(lines[at]) if table.header else [str(number + 1) for number in range(width)]
+        while len(names) < width and not any(sample[0][len(names) :]):
             names.append("")  # rows that end with a delimiter, under names that do not
-            sample[0] = sample[0][:-1]
-        sample = [self._cells(line) for line in lines[self.head_lines : self.head_lines + _SAMPLE_LINES] if line]
         self.opened = Opened(names, at + 1, sample)
 
     # --- text -----------------------------------------------------------------------------------------------------
