@@ -1,60 +1,32 @@
-"""What has to be looked at, and when: marked items in order, and a tree of timers; legal as Python and as njit.
+"""What has to be looked at, and when: marked items in order, and timers; legal as Python and as njit.
 
-A timer that is put off stays where it is in the tree until its old time comes, and only then moves to its new one:
-most timers are put off again and again (a point goes stale only when readings fail to come).
+Timers stand in three groups, each with a bound: none of the group runs out before it. Most timers are put off again
+and again (a point goes stale only when readings fail to come), which costs nothing: the bound stays, and only when
+its time has come the group is read through, to find what is really due and the next bound.
 """
 
 from __future__ import annotations
 
-from rules.windows import (
-    H_DUES,
-    H_LEAVES,
-    H_TREE,
-    Counts,
-    Ints,
-    State,
-)
+from rules.windows import H_BOUNDS, H_DUES, Counts, Ints, State
 
 # --- copied into the generated module from here on --------------------------------------------------------------
 
-
-def set_due(tab: Ints, num: State, leaf: int, due: float) -> None:
-    """Set a timer, inf: none. Leaves are points, then windows, then alarms."""
-    num[tab[H_DUES] + leaf] = due
-    if due < num[tab[H_TREE] + tab[H_LEAVES] + leaf]:
-        hang(tab, num, leaf, due)
+POINTS, WINDOWS, ALARMS = range(3)  # groups of timers
 
 
-def hang(tab: Ints, num: State, leaf: int, due: float) -> None:
-    """Put a time into the tree of minima (root at 1, leaves behind the inner nodes)."""
-    tree = tab[H_TREE]
-    at = tab[H_LEAVES] + leaf
-    num[tree + at] = due
-    while at > 1:
-        at >>= 1
-        a, b = num[tree + 2 * at], num[tree + 2 * at + 1]
-        least = b if b < a else a
-        if num[tree + at] == least:
-            return
-        num[tree + at] = least
+def set_due(tab: Ints, num: State, group: int, item: int, due: float) -> None:
+    """Set a timer, inf: none."""
+    num[tab[H_DUES + group] + item] = due
+    if due < num[tab[H_BOUNDS] + group]:
+        num[tab[H_BOUNDS] + group] = due
 
 
-def earliest(tab: Ints, num: State) -> int:
-    """The leaf whose time in the tree is the earliest."""
-    tree, leaves = tab[H_TREE], tab[H_LEAVES]
-    t = num[tree + 1]
-    at = 1
-    while at < leaves:
-        at = 2 * at if num[tree + 2 * at] == t else 2 * at + 1
-    return at - leaves
-
-
-def put_off(tab: Ints, num: State) -> None:
-    """Move timers that were put off until the earliest one is a real one."""
-    root, dues = tab[H_TREE] + 1, tab[H_DUES]
-    while num[root] < num[dues + earliest(tab, num)]:
-        leaf = earliest(tab, num)
-        hang(tab, num, leaf, num[dues + leaf])
+def next_due(tab: Ints, num: State) -> float:
+    """No timer runs out before this time."""
+    bounds = tab[H_BOUNDS]
+    a, b, c = num[bounds], num[bounds + 1], num[bounds + 2]
+    a = b if b < a else a
+    return c if c < a else a
 
 
 def mark(ints: Counts, base: int, counter: int, item: int, how: int) -> None:

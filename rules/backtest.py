@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.judge import Judge
-from rules.model import LevelChange, Sample
+from rules.model import LevelChange
 
 
 class Steps(NamedTuple):
@@ -37,14 +37,11 @@ class Moved(NamedTuple):
 def judge_history(judge: Judge, stretches: Iterable[Steps]) -> Iterator[Moved]:
     """Judge a history; gives control back at each move, with the judge standing right behind it.
 
-    So whoever iterates may ask the judge meanwhile what decided (`explain`, `values`); it must not step it.
+    So whoever iterates may ask the judge meanwhile what decided (`explain`, `values`); it must not step it. Times before
+    the judge's own count as its own, as in `step`.
     """
     for steps in stretches:
-        for k, at_s in enumerate(steps.at_s.tolist()):
-            while (due := judge.step(judge.now_s, ()).deadline) is not None and due < at_s:
-                if changes := judge.step(due, ()).changes:
-                    yield Moved(due, due + steps.wall_offset_s, changes)
-            span = slice(int(steps.first[k]), int(steps.first[k + 1]))
-            columns = (steps.point[span].tolist(), steps.value[span].tolist(), steps.quality[span].tolist())
-            if changes := judge.step(at_s, [Sample(*row) for row in zip(*columns, strict=True)]).changes:
-                yield Moved(at_s, at_s + steps.wall_offset_s, changes)
+        columns = (np.maximum(steps.at_s, judge.now_s), steps.first, steps.point, steps.value, steps.quality)
+        arrays = columns if judge.kernels.name == "jit" else [column.tolist() for column in columns]
+        for at_s, changes in judge.recorded(*arrays):
+            yield Moved(at_s, at_s + steps.wall_offset_s, changes)

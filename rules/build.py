@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 from rules import windows
 from rules.ruleset import Ruleset
-from rules.tables import Kernels, Tables, twin
+from rules.tables import Kernels, Tables, plain, twin
 
 TIMEOUT_S = 600.0  # a Pi 4 needs a minute for twenty shapes
 KEEP = 4  # modules kept in the cache, newest first
@@ -38,9 +38,31 @@ from __future__ import annotations
 from math import sqrt
 
 import numba
+from numba.core import types
+from numba.extending import intrinsic
 
+
+@intrinsic
+def data(typing, array):
+    """The bare pointer to an array's data: four of them fit into registers, four arrays do not."""
+
+    def place(context, builder, signature, args):
+        return context.make_array(signature.args[0])(context, builder, args[0]).data
+
+    return types.CPointer(array.dtype)(array), place
 '''
-ENTRIES = ("run", "history")  # what is called from outside; everything else is compiled into them
+_ENTRIES = '''
+
+@numba.njit(nogil=True, cache=True)
+def run_arrays(tab, par, num, ints, t, count):
+    return run(data(tab), data(par), data(num), data(ints), t, count)
+
+
+@numba.njit(nogil=True, cache=True)
+def history_arrays(tab, par, num, ints, at, first, points, values, qualities, steps, k):
+    columns = data(at), data(first), data(points), data(values), data(qualities)
+    return history(data(tab), data(par), data(num), data(ints), *columns, steps, k)
+'''
 
 
 class CacheError(OSError):
@@ -58,17 +80,15 @@ class BuildResult:
 
 
 def module_text(source: str) -> str:
-    """The generated module for numba: every function compiled, the entry cached."""
-    text = source
-    for entry in ENTRIES:
-        text = text.replace(f"\ndef {entry}(", f"\n@numba.njit(nogil=True, cache=True)\ndef {entry}(")
-    lines = text.split("\n")
-    found: list[str] = []
-    for line in lines:
-        if line.startswith("def ") and not found[-1].startswith("@"):
-            found.append("@numba.njit(nogil=True)")
-        found.append(line)
-    return _HEAD + "\n".join(found)
+    """The generated module for numba: every function compiled, the entries cached."""
+    text = "\n".join(f"@numba.njit(nogil=True)\n{line}" if line.startswith("def ") else line for line in source.split("\n"))
+    return f"{_HEAD}\n\n{text}{_ENTRIES}"
+
+
+def _source(text: str) -> str:
+    """The source that a module's text was made from."""
+    inner = text[len(_HEAD) + 2 : len(text) - len(_ENTRIES)]
+    return "\n".join(line for line in inner.split("\n") if line != "@numba.njit(nogil=True)")
 
 
 def module_name(source: str) -> str:
@@ -82,8 +102,11 @@ class Builder:
     Compiling happens in a child process of lowest priority, loading in a thread of our own.
     """
 
-    def __init__(self, ruleset: Ruleset, cache_dir: Path, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, ruleset: Ruleset, cache_dir: Path, *, timeout_s: float = TIMEOUT_S, recorded: bool = False
+    ) -> None:
         self._tables = ruleset.tables
+        self._recorded = recorded
         self._directory = cache_dir
         self._name = module_name(ruleset.source)
         self._timeout_s = timeout_s
@@ -190,7 +213,7 @@ class Builder:
 
     def _loading(self) -> None:
         try:
-            self._loaded = load(self._directory, self._name, self._tables)
+            self._loaded = load(self._directory, self._name, self._tables, recorded=self._recorded)
         except Exception as error:  # noqa: BLE001 - numba raises anything, and judgement must go on with the twin
             self._loaded = f"loading failed: {type(error).__name__}: {error}"
 
@@ -309,8 +332,11 @@ def _module(directory: Path, name: str) -> Any:
     return module
 
 
-def load(directory: Path, name: str, tables: Tables, steps: int = 60) -> Kernels:
-    """The build from an intact cache, after a short test against the twin. Raises what numba raises, and ValueError."""
+def load(directory: Path, name: str, tables: Tables, steps: int = 60, *, recorded: bool = False) -> Kernels:
+    """The build from an intact cache, after a short test against the twin. Raises what numba raises, and ValueError.
+
+    `recorded`: its entry for recorded history is tested, and so compiled or loaded, too.
+    """
     import numba  # noqa: PLC0415 - late: the guard polls first
     import numpy as np  # noqa: PLC0415
 
@@ -322,35 +348,87 @@ def load(directory: Path, name: str, tables: Tables, steps: int = 60) -> Kernels
     def arrays(state: array[Any]) -> Any:
         return np.frombuffer(state, dtype=np.int64 if state.typecode == "q" else np.float64)
 
-    kernels = Kernels(_module(directory, name).run, arrays, "jit")
+    module = _module(directory, name)
+    kernels = Kernels(module.run_arrays, module.history_arrays, arrays, "jit")
     test(tables, kernels, steps)
+    if recorded:
+        test_recorded(tables, kernels, steps)
     return kernels
+
+
+def _random_samples(chance: random.Random, points: int) -> list[tuple[int, float, int]]:
+    """Readings of some points, bad ones among them: (point, value, quality)."""
+    found = []
+    for p in chance.sample(range(points), chance.randrange(points + 1)):
+        quality = chance.choice([0, 0, 0, 0, 1, 2, 3, 5, 6])
+        value = chance.choice([chance.uniform(-100.0, 1000.0), float(chance.randrange(10)), windows.NAN])
+        found.append((p, value, quality))
+    return found
 
 
 def test(tables: Tables, kernels: Kernels, steps: int) -> None:
     """Judge random readings with bad data in both ways; raises ValueError when any bit of the state differs."""
-    plain = Kernels(twin(tables.source)["run"], lambda state: state, "twin")
     chance = random.Random(steps)  # noqa: S311 - test data
-    points = tables.tab[windows.H_POINT_COUNT]
     states = [_state(tables), _state(tables)]
-    calls = [_call(one, state) for one, state in zip((plain, kernels), states, strict=True)]
+    calls = [_call(one, state) for one, state in zip((plain(twin(tables.source)), kernels), states, strict=True)]
     t = 0.0
     for step in range(steps):
         t += chance.choice([0.0, 0.5, 1.0, chance.uniform(0.0, 5.0), chance.expovariate(0.02)])
-        count = chance.randrange(points + 1)
-        for k, p in enumerate(chance.sample(range(points), count)):
-            quality = chance.choice([0, 0, 0, 0, 1, 2, 3, 5, 6])
-            value = chance.choice([chance.uniform(-100.0, 1000.0), float(chance.randrange(10)), windows.NAN])
+        samples = _random_samples(chance, tables.tab[windows.H_POINT_COUNT])
+        for k, (p, value, quality) in enumerate(samples):
             for _, _, num, ints in states:
                 num[tables.tab[windows.H_INBOX_VALUES] + k] = value
                 ints[tables.tab[windows.H_INBOX] + 2 * k] = p
                 ints[tables.tab[windows.H_INBOX] + 2 * k + 1] = quality
         while True:
-            again = [call(t, count) for call in calls]
+            again = [call(t, len(samples)) for call in calls]
             if again[0] != again[1] or not _same(*states):
                 raise ValueError(f"the JIT build and its twin differ in step {step} of the self-test")
             if not again[0]:
                 break
+
+
+def test_recorded(tables: Tables, kernels: Kernels, steps: int) -> None:
+    """As `test`, as recorded history."""
+    chance = random.Random(steps)  # noqa: S311 - test data
+    at, first = array("d"), array("q", [0])
+    points, values, qualities = array("q"), array("d"), array("q")
+    t = 0.0
+    for _ in range(steps):
+        t += chance.choice([0.5, 1.0, chance.uniform(0.0, 5.0), chance.expovariate(0.02)])
+        for p, value, quality in _random_samples(chance, tables.tab[windows.H_POINT_COUNT]):
+            points.append(p)
+            values.append(value)
+            qualities.append(quality)
+        at.append(t)
+        first.append(len(points))
+    states = [_state(tables), _state(tables)]
+    ends = []
+    for one, state in zip((plain(twin(tables.source)), kernels), states, strict=True):
+        columns = [one.arrays(part) for part in (*state, at, first, points, values, qualities)]
+        step, moves = 0, 0
+        while step < steps:
+            step = one.history(*columns, steps, step)
+            moves += 1
+            step = -1 - step if step < 0 else step
+        ends.append(moves)
+    if ends[0] != ends[1] or not _same(*states):
+        raise ValueError("the JIT build and its twin judge recorded history differently")
+
+
+def kernels_for(ruleset: Ruleset, cache_dir: Path, progress: Callable[[float], None] = lambda _: None) -> BuildResult:
+    """Build or load, waiting for it; `progress` is told the seconds so far. For who has time: never in a guard."""
+    builder = Builder(ruleset, cache_dir, recorded=True)
+    builder.start()
+    try:
+        while (result := builder.poll()) is not None and result.state == "building":
+            progress(result.seconds)
+            time.sleep(0.05)
+    finally:
+        builder.close()
+    if result is None:
+        raise RuntimeError("a builder that was started has a result")
+    return result
 
 
 def _state(tables: Tables) -> tuple[array[int], array[float], array[float], array[int]]:
@@ -375,8 +453,7 @@ def main(directory: Path, name: str, timeout_s: int) -> None:
     signal.alarm(timeout_s)  # should the parent be gone
     tab, par, num, ints = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
     text = (directory / f"{name}.py").read_text(encoding="utf-8")
-    plain = "\n".join(line for line in text[len(_HEAD) :].split("\n") if not line.startswith("@"))
-    load(directory, name, Tables(tab, par, num, ints, plain), steps=400)
+    load(directory, name, Tables(tab, par, num, ints, _source(text)), steps=400, recorded=True)
     _replace(_manifest(directory, name), json.dumps(_sums(directory, name)).encode())
 
 

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rules.agenda import earliest, hang, mark, mark_all, order, put_off, set_due
+from rules.agenda import ALARMS, POINTS, WINDOWS, mark, mark_all, next_due, order, set_due
 from rules.reads import window_due
 from rules.windows import (
     H_ALARM_COUNT,
     H_ALARM_LIST,
     H_ALARMS,
+    H_BOUNDS,
     H_DUES,
     H_EACH_ALARMS,
     H_EACH_WINDOWS,
@@ -33,7 +34,6 @@ from rules.windows import (
     H_POINT_COUNT,
     H_POINT_WINDOWS,
     H_POINTS,
-    H_TREE,
     H_WINDOW_ALARMS,
     H_WINDOW_COUNT,
     H_WINDOW_LIST,
@@ -101,7 +101,7 @@ def take(tab: Ints, par: Floats, num: State, ints: Counts, p: int, value: float,
         num[n + Q_GOOD_AT] = t
         num[n + Q_EVER] = 1.0
         num[n + Q_STALE] = 0.0
-        set_due(tab, num, p, just_after(t + par[p]))
+        set_due(tab, num, POINTS, p, just_after(t + par[p]))
         if not over:
             if num[n + Q_BASELINE] == INF:
                 num[n + Q_BASELINE] = value
@@ -258,7 +258,7 @@ def judge_alarm(tab: Ints, par: Floats, num: State, ints: Counts, alarm: int, t:
         due = when if when < due else due
         if ints[tab[tab[H_LEVELS] + (first + k) * L_ROW + L_INT] + D_ACTIVE] == 1:
             level = k + 1
-    set_due(tab, num, tab[H_POINT_COUNT] + tab[H_WINDOW_COUNT] + alarm, due if due > t else just_after(t))
+    set_due(tab, num, ALARMS, alarm, due if due > t else just_after(t))
     previous = ints[tab[a + A_STATE]]
     if level != previous:
         ints[tab[a + A_STATE]] = level
@@ -283,7 +283,7 @@ def settle(tab: Ints, par: Floats, num: State, ints: Counts, t: float) -> None:
         ints[base + 2 * w + 1] = 0
         own = window_due(tab, par, num, ints, r, t)
         due = own if own < due else due
-        set_due(tab, num, tab[H_POINT_COUNT] + w, due if due > t else just_after(t))
+        set_due(tab, num, WINDOWS, w, due if due > t else just_after(t))
     ints[G_WINDOWS] = 0
     base = tab[H_ALARM_LIST]
     order(ints, base, ints[G_ALARMS], tab[H_ALARM_COUNT])
@@ -294,32 +294,38 @@ def settle(tab: Ints, par: Floats, num: State, ints: Counts, t: float) -> None:
     ints[G_ALARMS] = 0
 
 
-def run_out(tab: Ints, par: Floats, num: State, ints: Counts) -> None:
-    """Everything whose time is the earliest one."""
-    root, dues = tab[H_TREE] + 1, tab[H_DUES]
-    points, windows = tab[H_POINT_COUNT], tab[H_WINDOW_COUNT]
-    t = num[root]
-    while num[root] == t:
-        item = earliest(tab, num)
-        if num[dues + item] > t:  # it was put off
-            hang(tab, num, item, num[dues + item])
+def run_out(tab: Ints, par: Floats, num: State, ints: Counts, t: float) -> None:
+    """Everything that is due at `t`, if anything is."""
+    bounds = tab[H_BOUNDS]
+    for group in range(3):
+        if num[bounds + group] > t:
             continue
-        hang(tab, num, item, INF)
-        num[dues + item] = INF
-        if item < points:
-            n = tab[H_POINTS] + item * POINT_ROW
-            num[n + Q_LO] = NAN
-            num[n + Q_HI] = NAN
-            num[n + Q_STALE] = 1.0
-            mark_point(tab, ints, item)
-        elif item < points + windows:
-            item -= points
-            mark(ints, tab[H_WINDOW_LIST], G_WINDOWS, item, 1)
-            mark_all(tab, ints, tab[H_WINDOW_LIST], G_WINDOWS, tab[H_WINDOW_WINDOWS] + item, 1)
-            mark_all(tab, ints, tab[H_ALARM_LIST], G_ALARMS, tab[H_WINDOW_ALARMS] + item, 1)
-        else:
-            mark(ints, tab[H_ALARM_LIST], G_ALARMS, item - points - windows, 1)
+        dues, least = tab[H_DUES + group], INF
+        for item in range(tab[H_POINT_COUNT + group]):
+            due = num[dues + item]
+            if due <= t:
+                num[dues + item] = INF
+                run_out_one(tab, num, ints, group, item)
+            elif due < least:
+                least = due
+        num[bounds + group] = least
     settle(tab, par, num, ints, t)
+
+
+def run_out_one(tab: Ints, num: State, ints: Counts, group: int, item: int) -> None:
+    """A point goes stale, a window moves on, an alarm's delay is over."""
+    if group == POINTS:
+        n = tab[H_POINTS] + item * POINT_ROW
+        num[n + Q_LO] = NAN
+        num[n + Q_HI] = NAN
+        num[n + Q_STALE] = 1.0
+        mark_point(tab, ints, item)
+    elif group == WINDOWS:
+        mark(ints, tab[H_WINDOW_LIST], G_WINDOWS, item, 1)
+        mark_all(tab, ints, tab[H_WINDOW_LIST], G_WINDOWS, tab[H_WINDOW_WINDOWS] + item, 1)
+        mark_all(tab, ints, tab[H_ALARM_LIST], G_ALARMS, tab[H_WINDOW_ALARMS] + item, 1)
+    else:
+        mark(ints, tab[H_ALARM_LIST], G_ALARMS, item, 1)
 
 
 def release(tab: Ints, par: Floats, num: State, ints: Counts, alarm: int, t: float) -> None:
@@ -351,10 +357,10 @@ def rezero(tab: Ints, par: Floats, num: State, ints: Counts, p: int, value: floa
 def run(tab: Ints, par: Floats, num: State, ints: Counts, t: float, count: int) -> int:
     """Timers up to `t`, then `count` readings from the inbox at `t`. 1: the list of changes is full, call again."""
     ints[G_OUT] = 0
-    while num[tab[H_TREE] + 1] <= t:
+    while next_due(tab, num) <= t:
         if ints[G_OUT] > tab[H_OUT_SIZE]:
             return 1
-        run_out(tab, par, num, ints)
+        run_out(tab, par, num, ints, next_due(tab, num))
     if count > 0:
         if ints[G_OUT] > tab[H_OUT_SIZE]:
             return 1
@@ -362,7 +368,6 @@ def run(tab: Ints, par: Floats, num: State, ints: Counts, t: float, count: int) 
             inbox = tab[H_INBOX] + 2 * k
             take(tab, par, num, ints, ints[inbox], num[tab[H_INBOX_VALUES] + k], ints[inbox + 1], t)
         settle(tab, par, num, ints, t)
-    put_off(tab, num)
     return 0
 
 
@@ -376,28 +381,29 @@ def history(
     points: Ints,
     values: Floats,
     qualities: Ints,
+    steps: int,
     k: int,
 ) -> int:
-    """Judge recorded steps from the k-th on; gives the next one's number behind the first that moved an alarm.
+    """Judge `steps` recorded steps from the k-th on; gives the next one's number behind the first that moved an alarm.
 
     Where a timer before it moved one, the step itself is still to come: then the number is negative, -1 - k.
     The time of the move stands in the inbox, otherwise unused here.
     """
-    root = tab[H_TREE] + 1
     ints[G_OUT] = 0
-    for step in range(k, len(at)):
+    for step in range(k, steps):
         t = at[step]
-        while num[root] < t:
-            num[tab[H_INBOX_VALUES]] = num[root]
-            run_out(tab, par, num, ints)
+        while next_due(tab, num) < t:
+            due = next_due(tab, num)
+            run_out(tab, par, num, ints, due)
             if ints[G_OUT] > 0:
+                num[tab[H_INBOX_VALUES]] = due
                 return -1 - step
-        while num[root] <= t:
-            run_out(tab, par, num, ints)
+        while next_due(tab, num) <= t:
+            run_out(tab, par, num, ints, t)
         for sample in range(first[step], first[step + 1]):
             take(tab, par, num, ints, points[sample], values[sample], qualities[sample], t)
         settle(tab, par, num, ints, t)
         if ints[G_OUT] > 0:
             num[tab[H_INBOX_VALUES]] = t
             return step + 1
-    return len(at)
+    return steps

@@ -31,12 +31,14 @@ def lay_links(
     ):
         _lay_lists(tab, header, [[user for user, needs in enumerate(users) if item in needs] for item in range(count)])
     sources = [[window.source] if window.family in _CROSSED else None for window in plan.windows]
+    compared: tuple[tuple[Sequence[frozenset[int]], Sequence[list[Node] | None]], ...]
+    compared = ((window_points, sources), (alarm_points, list(trees)))
     each: list[Users] = []
     limits: list[dict[float, Users]] = []
     for p in range(len(plan.points)):
         each.append(([], []))
         limits.append({})
-        for kind, (needs, groups) in enumerate(((window_points, sources), (alarm_points, trees))):
+        for kind, (needs, groups) in enumerate(compared):
             for user, group in enumerate(groups):
                 if p not in needs[user]:
                     continue

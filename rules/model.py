@@ -106,7 +106,7 @@ class Verdict(NamedTuple):
     """What one step decided."""
 
     changes: Sequence[LevelChange]
-    deadline: float | None  # judgement time at which a timer inside the rules runs out, None: none is running
+    deadline: float | None  # judgement time before which no timer inside the rules runs out, None: none is running
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,11 +78,11 @@ def lay_out(plan: Plan, alarms: Sequence[AlarmRule], levels: Sequence[Sequence[t
         tables.par.extend(lifted.constants)
     _lay_alarms(tables, alarms, levels, numbers)
     lay_links(plan, tables.tab, tables.par, tables.ints, levels)
-    leaves = 1
-    while leaves < sum(counts):
-        leaves *= 2
-    tab[windows.H_LEAVES], tab[windows.H_TREE], tab[windows.H_DUES] = leaves, len(num), len(num) + 2 * leaves
-    num.extend([windows.INF] * (3 * leaves))
+    tab[windows.H_BOUNDS] = len(num)
+    num.extend([windows.INF] * len(counts))
+    for group, count in enumerate(counts):
+        tab[windows.H_DUES + group] = len(num)
+        num.extend([windows.INF] * count)
     tab[windows.H_INBOX_VALUES], tab[windows.H_INBOX] = len(num), len(ints)
     num.extend([0.0] * max(counts[0], 1))
     ints.extend([0] * (2 * max(counts[0], 1)))
@@ -221,9 +221,10 @@ def _source(plan: Plan) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """What judges: run(tab, par, num, ints, t, count) -> 0 | 1. `arrays` turns state into what it takes."""
+    """What judges: the entries `run` and `history` of rules.kernel. `arrays` turns state into what they take."""
 
     run: Callable[[Any, Any, Any, Any, float, int], int]
+    history: Callable[..., int]
     arrays: Callable[[array[Any]], Any]
     name: str
 
@@ -232,6 +233,11 @@ class Kernels:
 def compiled(source: str) -> CodeType:
     """The twin's code."""
     return compile("from __future__ import annotations\nfrom math import sqrt\n" + source, "<rules>", "exec")
+
+
+def plain(names: Mapping[str, Any]) -> Kernels:
+    """The twin's names as what judges."""
+    return Kernels(names["run"], names["history"], lambda state: state, "twin")
 
 
 def twin(source: str) -> dict[str, Any]:

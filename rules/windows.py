@@ -38,16 +38,16 @@ INF = float("inf")
 NAN = float("nan")
 SLOTS = 64
 CAPACITY = SLOTS + 4
-TICKS = 16  # a window is looked at again W/TICKS after the last look, readings or not
+TICKS = 4  # a window is looked at again W/TICKS after the last look, readings or not
 
 MEAN, EXTREME, PAST, SLOPE, INCREASE, SPREAD, ORDER, SPAN, STREAK, DECAY = range(10)
 
 # Header of `tab`: where the tables stand, all in one array: calls pass few arguments.
-H_POINTS, H_WINDOWS, H_ALARMS, H_LEVELS, H_CONDITIONS, H_TREE, H_LEAVES, H_DUES, H_OUT, H_OUT_SIZE = range(10)
-H_WINDOW_LIST, H_ALARM_LIST, H_POINT_WINDOWS, H_POINT_ALARMS, H_WINDOW_WINDOWS, H_WINDOW_ALARMS = range(10, 16)
-H_POINT_COUNT, H_WINDOW_COUNT, H_ALARM_COUNT, H_INBOX, H_INBOX_VALUES = range(16, 21)
-H_EACH_WINDOWS, H_EACH_ALARMS, H_LIMITS, H_ZONES = range(21, 25)
-HEADER = 25
+H_POINTS, H_WINDOWS, H_ALARMS, H_LEVELS, H_CONDITIONS, H_BOUNDS, H_DUES, H_OUT, H_OUT_SIZE = (*range(7), 9, 10)
+H_WINDOW_LIST, H_ALARM_LIST, H_POINT_WINDOWS, H_POINT_ALARMS, H_WINDOW_WINDOWS, H_WINDOW_ALARMS = range(11, 17)
+H_POINT_COUNT, H_WINDOW_COUNT, H_ALARM_COUNT, H_INBOX, H_INBOX_VALUES = range(17, 22)
+H_EACH_WINDOWS, H_EACH_ALARMS, H_LIMITS, H_ZONES = range(22, 26)
+HEADER = 26  # H_DUES stands for three groups: see agenda
 LOCAL_OFFSET = 0  # in `num`: local time = judgement time + this; NaN: not known
 
 # A window's row in `tab`, its parameters in `par`.

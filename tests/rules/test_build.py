@@ -113,13 +113,13 @@ def _only(directory, pattern):
 
 
 DAMAGE = {
-    "code truncated": lambda d: os.truncate(_only(d, "*.nbc"), 1000),
-    "code emptied": lambda d: os.truncate(_only(d, "*.nbc"), 0),
-    "code garbage": lambda d: _only(d, "*.nbc").write_bytes(os.urandom(5000)),
-    "code bit flipped": lambda d: _flip(_only(d, "*.nbc")),
-    "code missing": lambda d: _only(d, "*.nbc").unlink(),
-    "index bit flipped": lambda d: _flip(_only(d, "*.nbi")),
-    "index missing": lambda d: _only(d, "*.nbi").unlink(),
+    "code truncated": lambda d: os.truncate(_only(d, "*.run-*.nbc"), 1000),
+    "code emptied": lambda d: os.truncate(_only(d, "*.run-*.nbc"), 0),
+    "code garbage": lambda d: _only(d, "*.run-*.nbc").write_bytes(os.urandom(5000)),
+    "code bit flipped": lambda d: _flip(_only(d, "*.run-*.nbc")),
+    "code missing": lambda d: _only(d, "*.run-*.nbc").unlink(),
+    "index bit flipped": lambda d: _flip(_only(d, "*.run-*.nbi")),
+    "index missing": lambda d: _only(d, "*.run-*.nbi").unlink(),
     "sums truncated": lambda d: os.truncate(_only(d, "*.sums"), 20),
     "source damaged": lambda d: _flip(_only(d, "tocsin_rules_*.py")),
     "source missing": lambda d: _only(d, "tocsin_rules_*.py").unlink(),
