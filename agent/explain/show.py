@@ -153,7 +153,7 @@ def _table(desk: Desk, proofs: Iterable[Proof]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("record", "time", "alarm", "event", "level", "steps", "result"):
         right = column in {"record", "steps"}
-        table.add_column(column, justify="right" if right else "left", no_wrap=column != "alarm")
+        table.add_column(column, justify="right" if right else "left", no_wrap=column != "alarm", overflow="fold")
     for proof in proofs:
         body = proof.row.record.body
         table.add_row(

@@ -184,12 +184,12 @@ class Journal:
         writer = self._writer
         if writer is None or self._handover.has_image or writer.telemetry.state is not FileState.OK:
             return False
-        if writer.image_epoch != writer.telemetry.epoch or self._image_dropped != self._handover.dropped.get(
+        if writer.tape.image_epoch != writer.telemetry.epoch or self._image_dropped != self._handover.dropped.get(
             "reading", 0
         ):
             return True
         readings = self._handover.readings - self._image_readings
-        return readings >= writer.image_bytes + _IMAGE_ROW_BYTES or time.monotonic() - self._image_at >= _IMAGE_S
+        return readings >= writer.tape.image_bytes + _IMAGE_ROW_BYTES or time.monotonic() - self._image_at >= _IMAGE_S
 
     @property
     def _dropped(self) -> int:

@@ -6,56 +6,35 @@ Whatever it took stays in its hands until a COMMIT succeeded. A COMMIT that fail
 
 from __future__ import annotations
 
-import json
 import math
 import sqlite3
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from agent.journal.blobs import pack_steps, record_line, row_crc
 from agent.journal.filestate import FileState
-from agent.journal.handover import Entry, Handover, Marked, Waiting
+from agent.journal.handover import Entry, Handover, Waiting
 from agent.journal.salvage import salvage
 from agent.journal.space import Ballast, Range, batches_to_drop, drop_marks, records_to_drop
 from agent.journal.store import Report, Store
+from agent.journal.tape import Batch, Marking, Tape, marking_of
 from agent.records import Lane, Record, Stamp
 
 _RECORDS_AT_ONCE = 500
 _SAMPLES_AT_ONCE = 3000  # one batch: some 10 kB, and 3 ms of packing
 _BATCHES_AT_ONCE = 16
 _TURNS = 4  # transactions of a file in one round
-_IMAGES_IN_A_PLACE = 8  # restarts in a row, before any reading came, fill no card
 _RECENT = 2000  # records kept in memory, for a file that is lost with them
 _SPACE_S = 5.0
 _HIGH, _LOW = 0.95, 0.90  # of the quota: where pruning begins and ends
 _ROUNDS = 8
 _TOLD_S = {True: 10.0, False: 600.0}  # how often losses are told while telemetry.db is well, or not
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    points: tuple[str, ...]
-    first_mono_ns: int
-    last_mono_ns: int
-    steps: int
-    blob: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    place: int
-    kind: str
-    rules: str
-    content: bytes
-    body: str
-    image: bytes  # compressed
 
 
 class Writer:
@@ -87,16 +66,12 @@ class Writer:
         self._placed: list[tuple[int, Entry]] = []  # of the transaction being tried
         self._blobs: dict[str, bytes] = {}
         self._anchors: list[Stamp] = []
-        self._batches: list[_Batch | _Mark] = []
-        self._steps_end = 0
-        self.image_bytes = 0  # of the latest image of the judge, as it is stored
-        self.image_epoch = ""  # of the file that has it
+        self.tape = Tape(telemetry, run)
+        self._batches: list[Batch | Marking] = []
         self._promises: list[Future[None]] = []
         self._recent: deque[tuple[str, int, Entry]] = deque(maxlen=_RECENT)
         self._kept: dict[str, bytes] = {}
         self._kept_anchors: list[Stamp] = []
-        self._catalogue: tuple[str, tuple[str, ...], int] = ("", (), 0)  # epoch, points, id
-        self._catalogue_tried: tuple[str, tuple[str, ...], int] = ("", (), 0)  # by the transaction under way
         self._space_at = 0.0
         self._told_at = -math.inf
         critical.on_open = self._read_state
@@ -160,17 +135,14 @@ class Writer:
             at_once = 1 if self.telemetry.tight else _BATCHES_AT_ONCE
             while len(self._batches) < at_once:
                 if (marked := self._handover.take_mark()) is not None:
-                    self._batches.append(_packed(marked))
+                    self._batches.append(marking_of(marked))
                 elif taken := self._handover.take_steps(_SAMPLES_AT_ONCE):
                     self._pack(taken)
                 else:
                     break
-            if not self._batches or not self._try(self.telemetry, self._put_steps):
+            if not self._batches or not self._try(self.telemetry, partial(self.tape.put, self._batches)):
                 return
-            self.telemetry.last_seq = self._steps_end
-            self._catalogue = self._catalogue_tried
-            for image in (each for each in self._batches if isinstance(each, _Mark) and each.image):
-                self.image_bytes, self.image_epoch = len(image.image), self.telemetry.epoch
+            self.tape.stored(self._batches)
             self._batches.clear()
 
     def close(self) -> None:
@@ -264,59 +236,7 @@ class Writer:
             self._note("gap", {**detail, "from_mono_ns": first, "to_mono_ns": last})
             self._report("STEPS_UNENCODABLE", detail)
             return
-        self._batches.append(_Batch(taken[0].points, first, last, len(steps), blob))
-
-    def _put_steps(self, connection: sqlite3.Connection) -> None:
-        if self._is_there(connection, self._batches[-1]):
-            self._steps_end = self.telemetry.last_seq  # a transaction is stored whole or not at all
-            return
-        self._catalogue_tried = self._catalogue
-        seq = self.telemetry.last_seq
-        for batch in self._batches:
-            if isinstance(batch, _Mark):
-                self._put_mark(connection, batch, seq)
-                continue
-            first, seq = seq + 1, seq + batch.steps
-            catalogue = self._catalogue_id(connection, batch.points)
-            crc = row_crc(self.telemetry.epoch, seq, batch.blob)
-            connection.execute(
-                "INSERT INTO batch (seq, first_seq, first_mono_ns, last_mono_ns, catalogue, crc, steps) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (seq, first, batch.first_mono_ns, batch.last_mono_ns, catalogue, crc, batch.blob),
-            )
-        self._steps_end = seq
-
-    def _is_there(self, connection: sqlite3.Connection, last: _Batch | _Mark) -> bool:
-        if isinstance(last, _Mark):
-            there, values = "SELECT 1 FROM mark WHERE (run, place) = (?, ?)", (self._run, last.place)
-            return bool(connection.execute(there, values).fetchone())
-        there = "SELECT 1 FROM (SELECT * FROM batch ORDER BY seq DESC LIMIT 1) WHERE (first_mono_ns, steps) = (?, ?)"
-        return bool(connection.execute(there, (last.first_mono_ns, last.blob)).fetchone())
-
-    def _put_mark(self, connection: sqlite3.Connection, mark: _Mark, seq: int) -> None:
-        if mark.image:
-            rest = "SELECT rowid FROM mark WHERE after_seq = ? AND kind = ? ORDER BY rowid DESC LIMIT -1 OFFSET ?"
-            connection.execute(f"DELETE FROM mark WHERE rowid IN ({rest})", (seq, mark.kind, _IMAGES_IN_A_PLACE - 1))  # noqa: S608
-            crc = row_crc(mark.rules, 0, mark.content)
-            connection.execute(
-                "INSERT OR IGNORE INTO ruleset (digest, crc, content) VALUES (?, ?, ?)",
-                (mark.rules, crc, mark.content),
-            )
-        crc = row_crc(self._run, mark.place, f"{mark.kind} {mark.rules} {mark.body}")
-        connection.execute(
-            "INSERT INTO mark (run, place, after_seq, kind, rules, crc, body, image) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._run, mark.place, seq, mark.kind, mark.rules, crc, mark.body, mark.image),
-        )
-
-    def _catalogue_id(self, connection: sqlite3.Connection, points: tuple[str, ...]) -> int:
-        epoch, known, number = self._catalogue_tried
-        if epoch == self.telemetry.epoch and known is points:
-            return number
-        text = json.dumps(points)
-        connection.execute("INSERT OR IGNORE INTO catalogue (points) VALUES (?)", (text,))
-        (number,) = connection.execute("SELECT id FROM catalogue WHERE points = ?", (text,)).fetchone()
-        self._catalogue_tried = (self.telemetry.epoch, points, number)
-        return int(number)
+        self._batches.append(Batch(taken[0].points, first, last, len(steps), blob))
 
     # --- what is lost, and said --------------------------------------------------------------------------------
 
@@ -412,13 +332,6 @@ class Writer:
         if store is self.critical:
             self._settle()
         return True
-
-
-def _packed(marked: Marked) -> _Mark:
-    place, mark = marked
-    body = {"time_s": mark.time_s, **asdict(mark.stamp), **mark.body}
-    image = zlib.compress(mark.image) if mark.image else b""
-    return _Mark(place, mark.kind, mark.rules, mark.content, json.dumps(body, allow_nan=False), image)
 
 
 def _gap(what: str, reason: str, epoch: str, ranges: Iterable[Range], count: int | None) -> dict[str, Any]:
