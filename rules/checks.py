@@ -1,8 +1,8 @@
 """What is surely wrong with rules that read well: never true, always true, clearing while alarming, out of order.
 
 A condition is taken apart into cases; a case says of each quantity where it must lie. What no reading within the
-points' ranges can bring about is a problem; what is merely unusual is none. A case that would need too many of them
-is not looked at.
+points' ranges can bring about is a problem; what is merely unusual is none. A condition that comes apart into too many
+cases is not looked at.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class _Look:
     # --- never and always ---------------------------------------------------------------------------------------------
 
     def constant(self, node: Node, place: _Place) -> Iterator[RuleProblem]:
-        """Parts that can never be true, and a whole that always is; not where an input that may be left out is."""
+        """Parts that can never be true, and a whole that always is; not where an input is left out that may be."""
         if node.op in ("true", "false") and place.absent():
             return
         try:
@@ -164,10 +164,8 @@ class _Look:
             always = [] if never or self.cases(node, False) else list(dict.fromkeys(self.impossible(node, False)))
         except _TooMany:
             return
-        unbound = any(not found and name in place.text for name, found in place.alarm.names.points.items())
         for part, want in never + always:
-            if not (unbound and part.op in ("true", "false")):  # a site may leave out an optional input
-                yield self.told(part, want, place)
+            yield self.told(part, want, place)
 
     def impossible(self, node: Node, want: bool) -> Iterator[tuple[Node, bool]]:
         """The smallest parts that can't be known true (or false) where that would be wanted of them."""
@@ -177,7 +175,9 @@ class _Look:
         dead = not self.cases(node, want)
         if node.op in ("and", "or", "vote"):
             parts = [found for child in node.args for found in self.impossible(child, want)]
-            yield from parts or ([(node, want)] if dead else [])
+            parts = parts or ([(node, want)] if dead else [])
+            over = {child.point for child in node.args if child.op == "over_range" and node.op == "or" and want}
+            yield from [(part, how) for part, how in parts if not over & used_points(part)]  # x > 5 m or over_range(x)
         elif node.window is not None:
             inner = list(self.impossible(node.window.source, want)) if node.op == "within" or want else []
             yield from inner or ([(node, want)] if dead else [])
@@ -252,8 +252,7 @@ class _Look:
     def implies(self, one: Node, two: Node) -> bool:
         """Whether a condition can't be true without the other one."""
         try:
-            apart = self.cases(Node("and", (one, Node("not", (two,)))), True)
-            return not apart and bool(self.cases(one, True))
+            return not self.cases(Node("and", (one, Node("not", (two,)))), True)
         except _TooMany:
             return False
 
