@@ -45,6 +45,14 @@ unit_id = 2
 map = "current.toml"
 period = "1 s"
 stale_after = "5 s"
+[device.rain]
+bus = "wire"
+unit_id = 7
+map = "rain.toml"
+period = "1 s"
+stale_after = "20 s"
+[device.rain.point.total]
+reset = "hh:51"
 [alarm.flood]
 title = { zh = "下穿通道积水", en = "Underpass flooding" }
 zone = "underpass"
@@ -63,11 +71,29 @@ latch = true
 [alarm.pump.level.orange]
 when = "avg(pit.level, 8 s, coverage = 0.3) > 15 cm and pump.current < 1 A"
 clear = "pump.current > 2 A"
+[alarm.rain]
+title = { zh = "强降雨", en = "Heavy rain" }
+[alarm.rain.level.yellow]
+when = "increase(rain.total, 30 s, coverage = 0.2) > 4 mm"
 [alarm.settling]
 title = { zh = "沉降", en = "Settlement" }
 shadow = true
 [alarm.settling.level.blue]
 when = "pit.level - baseline(pit.level) > 30 cm"
+"""
+
+RAIN = """
+[device]
+title = "A rain gauge that starts again at 0 each hour"
+maturity = "experimental"
+source = ["made for this test"]
+[point.total]
+table = "input"
+address = 0
+type = "u16"
+scale = 0.1
+unit = "mm"
+kind = "running_total"
 """
 
 
@@ -154,6 +180,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Site]:
     def loaded(change: Callable[[str], str] = lambda text: text) -> Site:
         directory = tmp_path_factory.mktemp("site")
         (directory / "current.toml").write_text(CURRENT.read_text(encoding="utf-8"), encoding="utf-8")
+        (directory / "rain.toml").write_text(RAIN, encoding="utf-8")
         (directory / "site.toml").write_text(change(SITE), encoding="utf-8")
         return load_site(directory / "site.toml")
 

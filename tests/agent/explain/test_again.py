@@ -28,6 +28,8 @@ ACTS = st.one_of(
     st.tuples(st.just("level"), LEVELS_MM, SECONDS),
     st.tuples(st.just("early"), LEVELS_MM, SECONDS),
     st.tuples(st.just("current"), st.sampled_from([0.0, 0.9, 2.5, None]), SECONDS),
+    st.tuples(st.just("rain"), st.sampled_from([0.0, 0.2, 1.0, 3.0, 9.9]), SECONDS),
+    st.tuples(st.just("dated"), st.sampled_from([0.0, 2040.0, 5000.0]), SECONDS),
     st.tuples(st.just("wait"), st.sampled_from([0.0, 0.004, 0.2]), SECONDS),
     st.tuples(st.just("reset"), st.just("pump"), SECONDS),
     st.tuples(st.just("rezero"), LEVELS_MM, SECONDS),
@@ -45,6 +47,10 @@ def act(gateway: Gateway, kind: str, value: Any, after_s: float) -> None:
         gateway.core.ingest("pit", [reading], gateway.now_ns - 50_000_000)
     elif kind == "current":
         gateway.poll("pump", after_s, current=value)
+    elif kind == "rain":
+        gateway.poll("rain", after_s, total=value)
+    elif kind == "dated":
+        gateway.core.dated(value, gateway.now_ns)
     elif kind == "wait":
         gateway.wait(after_s, late_s=value)
     elif kind == "reset":
@@ -147,3 +153,19 @@ def test_a_record_of_an_older_version_has_no_place(gateway: Gateway) -> None:
     gateway.hold(200, 6)
     (row,) = gateway.rows()
     assert Replay(gateway.written()).prove(row._replace(place=-1)).reason == "older"
+
+
+def test_local_time_decides_and_is_journalled_where_a_total_is_reset_by_it(gateway: Gateway) -> None:
+    assert gateway.core.keeps_calendar
+    gateway.core.dated(2040.0 - 1000.0, gateway.now_ns)  # 34 min past the hour
+    gateway.core.dated(2040.0 - 1000.0, gateway.now_ns)
+    reader = gateway.written()
+    assert [mark.kind for mark in reader.marks()] == ["image", "dated"]
+    told = [
+        record.body for _, record in reader.records(reader.epoch("records") or "", 0, 100) if record.kind == "dated"
+    ]
+    assert told == [{"wall_offset_s": 1040.0, "before": None}]
+    for total in (0.0, 3.0, 5.0, 6.0):
+        gateway.poll("rain", total=total)
+    (proof,) = gateway.prove_all()
+    assert (proof.result, proof.row.record.body["alarm"]) == ("same", "rain")

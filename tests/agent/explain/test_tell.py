@@ -91,9 +91,7 @@ def test_acts_of_operators_are_told_with_who_and_why(gateway: Gateway) -> None:
     assert "  锁定的橙色由 li 复位放行。" in said(gateway, rows["pump", "returned"], "zh")
     reader = gateway.written()
     events = {record.kind: seq for seq, record in reader.records(reader.epoch("records") or "", 0, 100)}
-    assert (
-        said(gateway, str(events["rezero"]))[0] == "pit.level was re-zeroed by li: none -> 20 mm, because: settled."
-    )
+    assert said(gateway, str(events["rezero"]))[0] == "pit.level was re-zeroed by li: none -> 20 mm, because: settled."
 
 
 def test_why_it_does_not_sound(gateway: Gateway) -> None:
