@@ -65,8 +65,9 @@ if TYPE_CHECKING:  # the generated part
 # --- copied into the generated module from here on --------------------------------------------------------------
 
 # A point's state in `num`, `stale_after` in `par` at the point's number. Its baseline: NaN none, inf the next reading.
-Q_LO, Q_HI, Q_GOOD_AT, Q_EVER, Q_STALE, Q_QUALITY, Q_BASELINE = range(7)
-POINT_ROW = 7
+# Between Q_BELOW and Q_ABOVE lies none of the constants that it is compared with.
+Q_LO, Q_HI, Q_GOOD_AT, Q_EVER, Q_STALE, Q_QUALITY, Q_BASELINE, Q_BELOW, Q_ABOVE = range(9)
+POINT_ROW = 9
 OVER_RANGE = 2
 # An alarm's row in `tab`; levels' rows; a level's state. Delays stand in `par`, [on, off] a level.
 A_FIRST, A_LEVELS, A_LATCH, A_ON_MISSING, A_STATE = range(5)
@@ -93,32 +94,32 @@ def take(tab: Ints, par: Floats, num: State, ints: Counts, p: int, value: float,
     """A reading of point p."""
     n = tab[H_POINTS] + p * POINT_ROW
     over = quality == OVER_RANGE
-    whole = True  # whether all that depends on the point has to be looked at
-    if quality <= OVER_RANGE and (-INF < value < INF or (over and value == INF)):
-        whole = over or num[n + Q_LO] != num[n + Q_HI]
-        num[n + Q_LO] = value
-        num[n + Q_HI] = INF if over else value
-        num[n + Q_GOOD_AT] = t
-        num[n + Q_EVER] = 1.0
-        num[n + Q_STALE] = 0.0
-        set_due(tab, num, POINTS, p, just_after(t + par[p]))
-        if not over:
-            if num[n + Q_BASELINE] == INF:
-                num[n + Q_BASELINE] = value
-                whole = True
-            cross(tab, par, ints, p, value)
-    else:
+    if quality > OVER_RANGE or not (-INF < value < INF or (over and value == INF)):
         num[n + Q_LO] = NAN
         num[n + Q_HI] = NAN
-    num[n + Q_QUALITY] = quality
-    if whole:
+        num[n + Q_QUALITY] = quality
         mark_point(tab, ints, p)
-    else:
+        return
+    whole = over or num[n + Q_LO] != num[n + Q_HI]  # whether all that depends on the point has to be looked at
+    num[n + Q_LO] = value
+    num[n + Q_HI] = INF if over else value
+    num[n + Q_QUALITY] = quality
+    num[n + Q_GOOD_AT] = t
+    set_due(tab, num, POINTS, p, just_after(t + par[p]))
+    if whole:
+        num[n + Q_EVER] = 1.0
+        num[n + Q_STALE] = 0.0
+        if num[n + Q_BASELINE] == INF and not over:
+            num[n + Q_BASELINE] = value
+        mark_point(tab, ints, p)
+    elif tab[tab[H_EACH_WINDOWS] + p] != 0:
         mark_all(tab, ints, tab[H_WINDOW_LIST], G_WINDOWS, tab[H_EACH_WINDOWS] + p, 2)
         mark_all(tab, ints, tab[H_ALARM_LIST], G_ALARMS, tab[H_EACH_ALARMS] + p, 1)
+    if not over and not num[n + Q_BELOW] < value < num[n + Q_ABOVE]:
+        cross(tab, par, num, ints, p, value)
 
 
-def cross(tab: Ints, par: Floats, ints: Counts, p: int, value: float) -> None:
+def cross(tab: Ints, par: Floats, num: State, ints: Counts, p: int, value: float) -> None:
     """Mark what compares the point with a constant that its value meets, leaves or passes.
 
     A point's constants stand sorted in `par`; its zone is 2k below constant k (and above the one before), 2k + 1 on it.
@@ -139,6 +140,9 @@ def cross(tab: Ints, par: Floats, ints: Counts, p: int, value: float) -> None:
         mark_limit(tab, ints, row + 2 + 2 * ((zone - 1) // 2))
         zone -= 1
     ints[tab[H_ZONES] + p] = zone
+    n = tab[H_POINTS] + p * POINT_ROW
+    num[n + Q_BELOW] = par[limits + (zone - 1) // 2] if zone > 0 else -INF
+    num[n + Q_ABOVE] = par[limits + zone // 2] if zone < 2 * count else INF
 
 
 def mark_limit(tab: Ints, ints: Counts, links: int) -> None:

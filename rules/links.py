@@ -49,6 +49,9 @@ def lay_links(
                     limits[-1].setdefault(constant, ([], []))[kind].append(user)
     _lay_lists(tab, windows.H_EACH_WINDOWS, [users[0] for users in each])
     _lay_lists(tab, windows.H_EACH_ALARMS, [users[1] for users in each])
+    for p, users in enumerate(each):
+        if not any(users):
+            tab[tab[windows.H_EACH_WINDOWS] + p] = 0  # so that nothing has to be looked through
     _lay_limits(tab, par, ints, limits)
 
 

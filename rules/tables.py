@@ -68,7 +68,7 @@ def lay_out(plan: Plan, alarms: Sequence[AlarmRule], levels: Sequence[Sequence[t
     tab[windows.H_POINT_COUNT], tab[windows.H_WINDOW_COUNT], tab[windows.H_ALARM_COUNT] = counts
     tab[windows.H_POINTS] = len(num)
     for point in plan.points:
-        num.extend([windows.NAN, windows.NAN, 0.0, 0.0, 0.0, -1.0, declared_baseline(point)])
+        num.extend([windows.NAN, windows.NAN, 0.0, 0.0, 0.0, -1.0, declared_baseline(point), windows.INF, windows.INF])
     _lay_windows(plan, tables)
     tab[windows.H_CONDITIONS] = len(tab)
     tab.extend([0] * len(plan.conditions))

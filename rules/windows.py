@@ -162,11 +162,11 @@ def flip(tab: Ints, num: State, ints: Counts, r: int, last: int) -> None:
     family, i, stride = tab[r + W_FAMILY], tab[r + W_INT], tab[r + W_STRIDE]
     ring, suffix, head = tab[r + W_RING], tab[r + W_SUFFIX], ints[i + I_HEAD]
     for k in range(last, -1, -1):
-        place = (head + k) % CAPACITY * stride
+        slot = around(head + k) * stride
         for field in range(stride):
-            num[suffix + place + field] = num[ring + place + field]
+            num[suffix + slot + field] = num[ring + slot + field]
         if k < last:
-            combine(family, num, suffix + place, suffix + (head + k + 1) % CAPACITY * stride)
+            combine(family, num, suffix + slot, suffix + around(head + k + 1) * stride)
     ints[i + I_FRONT] = last + 1
 
 
@@ -179,7 +179,7 @@ def drop(tab: Ints, num: State, ints: Counts, r: int) -> None:
             ints[i + I_SORTED] -= 1
             pull(num, sorted_at(tab, r), ints[i + I_SORTED], num[seg + S_A])
             pull(num, sorted_at(tab, r) + CAPACITY, ints[i + I_SORTED], num[seg + S_B])
-    ints[i + I_HEAD] = (ints[i + I_HEAD] + 1) % CAPACITY
+    ints[i + I_HEAD] = around(ints[i + I_HEAD] + 1)
     ints[i + I_COUNT] -= 1
     ints[i + I_FRONT] -= 1
     ints[i + I_CHANGED] = 1
@@ -208,7 +208,12 @@ def open_segment(tab: Ints, num: State, ints: Counts, r: int, t: float) -> int:
 
 def place(tab: Ints, ints: Counts, r: int, k: int) -> int:
     """Where the k-th segment from the oldest stands."""
-    return tab[r + W_RING] + (ints[tab[r + W_INT] + I_HEAD] + k) % CAPACITY * tab[r + W_STRIDE]
+    return tab[r + W_RING] + around(ints[tab[r + W_INT] + I_HEAD] + k) * tab[r + W_STRIDE]
+
+
+def around(slot: int) -> int:
+    """The ring's slot, after its end from its beginning."""
+    return slot - CAPACITY if slot >= CAPACITY else slot
 
 
 def expire(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> None:
@@ -222,7 +227,7 @@ def expire(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -
         family, stride, back = tab[r + W_FAMILY], tab[r + W_STRIDE], tab[r + W_NUM] + N_BACK
         total = back + stride
         if ints[i + I_FRONT] > 1:
-            front = tab[r + W_SUFFIX] + (ints[i + I_HEAD] + 1) % CAPACITY * stride
+            front = tab[r + W_SUFFIX] + around(ints[i + I_HEAD] + 1) * stride
             for k in range(S_GOOD, stride):
                 num[total + k] = num[front + k]
             combine(family, num, total, back)
@@ -266,7 +271,7 @@ def rebuild(tab: Ints, num: State, ints: Counts, r: int) -> None:
     if tab[r + W_FAMILY] == ORDER:
         ints[i + I_SORTED] = 0
         for k in range(ints[i + I_COUNT]):
-            seg = tab[r + W_RING] + (ints[i + I_HEAD] + k) % CAPACITY * stride
+            seg = place(tab, ints, r, k)
             if num[seg + S_A] == num[seg + S_A]:
                 put(num, sorted_at(tab, r), ints[i + I_SORTED], num[seg + S_A])
                 put(num, sorted_at(tab, r) + CAPACITY, ints[i + I_SORTED], num[seg + S_B])
