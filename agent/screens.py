@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -66,9 +65,8 @@ def _trials(trials: Mapping[str, Mapping[str, Any]]) -> Table:
         sounded = ", ".join(f"{level} {span(spent)}" for level, spent in trial["would_have_sounded_s"].items())
         last, told = trial["last"], "never"
         if last is not None:
-            began = datetime.fromtimestamp(last["wall_ns"] / 1e9).astimezone()
             clock = "" if last["clock"] == "trusted" else " (clock not set)"
-            told = f"{began:%Y-%m-%d %H:%M:%S}{clock}, to {last['highest']}, {span(last['lasted_s'])}"
+            told = f"{last['at'][:19].replace('T', ' ')}{clock}, to {last['highest']}, {span(last['lasted_s'])}"
         level = Text(trial["level"], style=COLOURS.get(trial["level"], ""))
         table.add_row(name, level, str(trial["activations"]), sounded or "never", told)
     return table

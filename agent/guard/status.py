@@ -8,6 +8,7 @@ from dataclasses import asdict, is_dataclass
 from statistics import median
 from typing import Any
 
+from agent.explain.times import iso, zone_of
 from agent.guard.annunciate import Annunciator
 from agent.guard.core import Core
 from agent.guard.poll import BusPoller, Slot
@@ -42,7 +43,7 @@ def alarms(core: Core) -> dict[str, Any]:
             result[alarm.name] |= {"zone": config.zone, "hazard": config.hazard, "shadow": config.shadow}
             result[alarm.name] |= {"model": config.model.model.name if config.model else None}
             if config.shadow:
-                result[alarm.name] |= {"withheld": "shadow", "trial": core.shadows.tell(alarm.name, core.now_s)}
+                result[alarm.name] |= {"withheld": "shadow", "trial": _trial(core, alarm.name)}
         elif alarm.level or alarm.state != "normal":
             level = "fault" if alarm.level else "normal"
             result[alarm.name] = {
@@ -52,6 +53,15 @@ def alarms(core: Core) -> dict[str, Any]:
                 "why": core.equipment.why(alarm.name),
             }
     return result
+
+
+def _trial(core: Core, alarm: str) -> dict[str, Any] | None:
+    """What an alarm on trial would have done, its latest activation in the site's local time."""
+    told = core.shadows.tell(alarm, core.now_s)
+    if told is not None and told["last"] is not None:
+        last = dict(told["last"])
+        told["last"] = {"at": iso(last.pop("wall_ns"), zone_of(core.site.timezone)), **last}
+    return told
 
 
 def _alarm(core: Core, alarm: Alarm) -> dict[str, Any]:
