@@ -51,6 +51,10 @@ class Request:
     end: str | None = None
 
 
+class OptionError(ValueError):
+    """What is wrong with an option, in words."""
+
+
 Tell = Callable[[str], None]
 
 
@@ -58,7 +62,7 @@ def backtest(request: Request) -> int:
     """Returns 0, 1 when a file could not be written, 2 when something given can't be used; says why on stderr."""
     try:
         outcome = run(request, Console(stderr=True))
-    except (ConfigErrors, VaryError) as error:
+    except (ConfigErrors, OptionError, VaryError) as error:
         sys.stderr.write(f"{error}\n")
         return BAD_INPUT
     show(outcome, Console(stderr=request.json == "-"))
@@ -68,8 +72,10 @@ def backtest(request: Request) -> int:
 def run(request: Request, console: Console) -> Outcome:
     """Read, judge once, put together; progress goes to `console`.
 
-    Raises ConfigErrors for the site, the mapping, the recordings, the labels and the times; VaryError for `--vary`.
+    Raises ConfigErrors for the site, the mapping, the recordings and the labels; OptionError, VaryError for options.
     """
+    if not request.history and request.mapping is None:
+        raise OptionError("--history: got nothing, expected recordings, or a --mapping that names them")
     site = load_site(request.site)
     zone = ZoneInfo(site.timezone)
     varied = extend(site, parse(request.vary, site.ruleset.alarms)) if request.vary else None
@@ -129,14 +135,14 @@ def _how_far(judged: Judged, zone: tzinfo) -> str:
 
 
 def _time(option: str, text: str | None, zone: tzinfo, otherwise: float) -> float:
-    """Seconds since 1970-01-01 UTC of an ISO 8601 time. Raises ConfigErrors."""
+    """Seconds since 1970-01-01 UTC of an ISO 8601 time. Raises OptionError."""
     if text is None:
         return otherwise
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        message = f'got "{text}", expected a time such as 2024-05-06 or 2024-05-06T07:08+08:00'
-        raise ConfigErrors([Problem(Path(option), 1, None, "", message)]) from None
+        expected = "a time such as 2024-05-06 or 2024-05-06T07:08+08:00"
+        raise OptionError(f'{option}: got "{text}", expected {expected}') from None
     return (when if when.tzinfo else when.replace(tzinfo=zone)).timestamp()
 
 

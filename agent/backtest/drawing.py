@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta, tzinfo
 from typing import Any
@@ -19,6 +20,7 @@ from agent.site.model import Site
 NOTHING = 65535  # a column without a usable reading
 MOST_BANDS = 2000  # of one alarm; nearer ones are drawn as one
 MOST_COLUMNS = 600_000  # of all points together: about 3 MB of page
+_COMPARISON = re.compile("[<>=]{1,2}(?![^()]*[)])")
 COLOURS = ("blue", "yellow", "orange", "red")
 
 
@@ -129,21 +131,24 @@ def _point(outcome: Outcome, number: int, trace: Trace) -> dict[str, Any]:
             [trace.start_s + first * trace.width_s, trace.start_s + (last + 1) * trace.width_s]
             for first, last in _stretches(trace.bad > 0)
         ],
-        "limits": [_line(site, limit, point.unit) for limit in lines],
+        "limits": _lines(site, lines, point.unit),
         "alarms": [a for a in range(len(site.ruleset.alarms)) if number in site.ruleset.used_points(a)],
     }
 
 
-def _line(site: Site, limit: Limit, unit: str) -> dict[str, Any]:
-    label = f"{limit.value:.6g} {unit}".strip()
-    if not limit.direct:
-        label = f"{limit.text.split('>')[0].split('<')[0].strip()}  {label}"
-    return {
-        "value": limit.value,
-        "label": label if len(label) <= 48 else f"{label[:47]}…",
-        "colour": colour(site, limit.level),
-        "direct": limit.direct,
-    }
+def _lines(site: Site, found: Sequence[Limit], unit: str) -> list[dict[str, Any]]:
+    """The setpoints of a chart; levels that share one share its line."""
+    lines: dict[tuple[float | None, str], dict[str, Any]] = {}
+    for limit in found:
+        label = f"{limit.value:.6g} {unit}".strip()
+        if not limit.direct:
+            label = f"{_COMPARISON.split(limit.text)[0].strip()}  {label}"
+        label = label if len(label) <= 48 else f"{label[:47]}…"
+        line: dict[str, Any] = {"value": limit.value, "label": label, "colours": [], "direct": limit.direct}
+        colours = lines.setdefault((limit.value, label), line)["colours"]
+        if (one := colour(site, limit.level)) not in colours:
+            colours.append(one)
+    return list(lines.values())
 
 
 def _packed(trace: Trace, low: float, high: float) -> str:

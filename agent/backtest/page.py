@@ -73,7 +73,7 @@ def _tiles(outcome: Outcome) -> Iterator[str]:
         median = total.median_lead_s
         early = median is None or median >= 0
         words = both("中位提前量", "median lead time") if early else both("中位滞后", "median delay")
-        yield _tile("–" if median is None else span(abs(median)), words)
+        yield _tile("–" if median is None else span(abs(median)) if median else "0", words)
     bad = sum(sum(count["bad"].values()) for count in outcome.points.values())
     dropped = sum(sum(count["dropped"].values()) for count in outcome.points.values())
     good = sum(count["good"] for count in outcome.points.values())

@@ -197,11 +197,11 @@ def _panel(outcome: Outcome, one: AlarmSum, number: int) -> Panel:
         kept = np.arange(first, last + 1)[trace.lo[first : last + 1] <= trace.hi[first : last + 1]]
         times += [*np.repeat(middles[kept], 2).tolist(), float(middles[last])]
         values += [*np.column_stack([trace.lo[kept], trace.hi[kept]]).reshape(-1).tolist(), math.nan]
-    marks = {
-        limit.value: limit.level
-        for limit in limits(outcome.site.ruleset)
-        if limit.alarm == one.alarm.name and limit.point == number and limit.value is not None
-    }
+    own = [limit for limit in limits(outcome.site.ruleset) if (limit.alarm, limit.point) == (one.alarm.name, number)]
+    marks: dict[float, str] = {}
+    for limit in [limit for limit in own if limit.direct] or own:
+        if limit.value is not None:
+            marks.setdefault(limit.value, limit.level)  # the lowest of its levels
     setpoints = [Limit(value, level) for value, level in marks.items()]
     return Panel(point.name, [Line(times, values)], setpoints, point.unit)
 
@@ -228,6 +228,10 @@ def _vary(outcome: Outcome, console: Console) -> None:
     for row in rows:
         table.add_row(*_varied(row, outcome.own_values(), most, scored=scored))
     console.print(table)
+    for row in rows:
+        if row.problem:
+            told = f"{', '.join(row.values or ())} was not judged: {row.problem}"
+            console.print(Text(told, style="yellow"))
     _more(
         console, len(outcome.rows) - len(rows), "combinations, each beaten by one of these", "the JSON has all of them"
     )
@@ -246,7 +250,7 @@ def _varied(row: Row, own: Sequence[str], most: int, *, scored: bool) -> list[Te
     if row.values is None:
         cells = [Text(f"{value}, as it is", style="bold") for value in own]
     if row.problem:
-        return [*cells, Text(row.problem, style="yellow")]
+        return [*cells, "-"]
     first, second = _figures(row, scored=scored)
     if row.score is None:
         return [*cells, str(first), _bar(first, most, "blue"), span(row.active_s) if row.active_s else ""]

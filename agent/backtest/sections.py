@@ -133,7 +133,9 @@ def scores(outcome: Outcome) -> str:
 
 
 def _terms(outcome: Outcome) -> str:
-    margin, tolerance = span(outcome.terms.margin_s), span(outcome.terms.tolerance_s)
+    margin, tolerance = (
+        span(seconds) if seconds else "0 s" for seconds in (outcome.terms.margin_s, outcome.terms.tolerance_s)
+    )
     return note(
         f"事件开始前 {margin} 内的警报算命中；结束后 {tolerance} 内的不算误报。",
         f"An alarm up to {margin} before an event is a hit; one up to {tolerance} after it is not false.",

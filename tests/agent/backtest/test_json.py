@@ -122,6 +122,7 @@ def test_how_a_history_lies_in_files_changes_nothing(  # noqa: PLR0917 - hypothe
     ("change", "told"),
     [
         ({"history": "missing.csv"}, "missing.csv"),
+        ({"history": None}, "expected recordings"),
         ({"mapping": "missing.toml"}, "missing.toml"),
         ({"labels": "missing-labels.csv"}, "missing-labels.csv"),
         ({"start": "yesterday"}, "expected a time such as"),
@@ -133,8 +134,8 @@ def test_what_can_not_be_used_is_told_and_nothing_is_written(site, capsys, chang
     tmp_path = site.parent
     given_ = {"site": site, "history": record(tmp_path / "h.csv", [(0, 1.0, 0.0)])}
     paths = {"history", "mapping", "labels", "site"}
-    given_ |= {key: tmp_path / value if key in paths else value for key, value in change.items()}
-    given_["history"] = (given_["history"],)
+    given_ |= {key: tmp_path / value if key in paths and value else value for key, value in change.items()}
+    given_["history"] = (given_["history"],) if given_["history"] else ()
     out = tmp_path / "out.json"
     assert backtest(Request(cache=tmp_path / "cache", json=str(out), jit=False, **given_)) == 2
     assert told in capsys.readouterr().err
