@@ -54,6 +54,8 @@ class Desk:
                 raise NotFound(f"the journal's epoch is {self.epoch}: {epoch} is of another file, which was replaced")
             return self._numbered(int(number))
         row = self.reader.latest(self.epoch, *(("", MOVES) if event == "last" else (event, ACTIVATIONS)))
+        if row is None and (fault := self.reader.latest_fault(self.epoch, event)) is not None:
+            return Found(self.epoch, *fault)
         if row is None:
             what = "no move of any alarm" if event == "last" else f"no activation of an alarm called {event!r}"
             raise NotFound(f"the journal has {what}; its records are numbered up to {self.reader.newest('records')}")

@@ -180,6 +180,16 @@ class JournalReader:
         )
         return next(iter(self._alarms(epoch, rows)), None)
 
+    def latest_fault(self, epoch: str, alarm: str) -> tuple[int, Record] | None:
+        """The newest record, with its number, of an equipment alarm that was raised."""
+        rows = self._rows(
+            "records",
+            "SELECT seq, lane, line, crc FROM record, epoch WHERE epoch.epoch = ? AND lane = 'event' "
+            "AND kind = 'equipment' AND instr(line, ?) AND instr(line, ?) ORDER BY seq DESC LIMIT 1",
+            (epoch, f'"alarm":{json.dumps(alarm)},', '"event":"raised"'),
+        )
+        return (rows[0][0], self._record(epoch, *rows[0])) if rows else None
+
     def start_of(self, epoch: str, seq: int) -> Record | None:
         """The start of the guard that made a record; the newest one where that is no longer there."""
         rows = self._rows(

@@ -127,6 +127,15 @@ def test_a_trial_says_that_it_sounds_nothing(gateway: Gateway) -> None:
     assert "✗ pit.level - baseline(pit.level) > 30 cm   20 mm, limit 300 mm, 280 mm to go, pit.level = 20 mm" in text
 
 
+def test_a_device_that_is_lost_is_found_by_its_name(gateway: Gateway) -> None:
+    gateway.hold(20, 3)
+    gateway.core.lost("pit", "no answer from unit 3", gateway.now_ns)
+    gateway.wait(10.0)
+    told = "\n".join(said(gateway, "device.pit"))
+    assert told.startswith("equipment device.pit: raised\n")
+    assert "no answer from unit 3" in told
+
+
 def test_for_machines(gateway: Gateway) -> None:
     gateway.hold(200, 6)
     code, text = printed(gateway, "last", as_json=True)
