@@ -23,7 +23,7 @@ from rules.units import SECOND
 MOST_CASES = 200
 _FLIPPED = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge", "eq": "eq"}
 Case = Mapping[Quantity, Region]
-Pair = tuple[Node, Node | None]
+Pair = tuple[Node | None, Node | None]
 
 
 class _TooMany(Exception):  # noqa: N818 - leaves one condition unlooked at; never leaves this module
@@ -31,24 +31,22 @@ class _TooMany(Exception):  # noqa: N818 - leaves one condition unlooked at; nev
 
 
 def find_problems(alarm: AlarmRule, pairs: Sequence[Pair], points: Sequence[PointInfo]) -> list[RuleProblem]:
-    """Everything surely wrong with an alarm whose levels are the trees (when, clear), lowest first."""
+    """Everything surely wrong with an alarm whose levels are the trees (when, clear), lowest first.
+
+    A None is a condition that is not there, or can't be read.
+    """
     look = _Look(points)
     found: list[RuleProblem] = []
-    sound: list[int] = []
+    sound: list[tuple[_Place, Node]] = []
     for k, (level, (when, clear)) in enumerate(zip(alarm.levels, pairs, strict=True)):
-        place = _Place(alarm, k, "when", level.when)
-        problems = list(look.constant(when, place))
-        if not problems and when.op not in ("true", "false"):
-            sound.append(k)
-        if clear is not None:
-            clear_place = _Place(alarm, k, "clear", level.clear or "")
-            unclear = list(look.constant(clear, clear_place))
-            if not problems and not unclear:
-                unclear = list(look.overlap(when, clear, place, clear_place))
-            problems += unclear
+        place, clear_place = _Place(alarm, k, "when", level.when), _Place(alarm, k, "clear", level.clear or "")
+        problems = [*look.constant(when, place), *look.constant(clear, clear_place)]
+        if when and clear and not problems:
+            problems = list(look.overlap(when, clear, place, clear_place))
+        if when and when.op not in ("true", "false") and not any(problem.key == "when" for problem in problems):
+            sound.append((place, when))
         found += problems
-    found += look.order([(_Place(alarm, k, "when", alarm.levels[k].when), pairs[k][0]) for k in sound])
-    return found
+    return [*found, *look.order(sound)]
 
 
 class _Place(NamedTuple):
@@ -155,9 +153,9 @@ class _Look:
 
     # --- never and always ---------------------------------------------------------------------------------------------
 
-    def constant(self, node: Node, place: _Place) -> Iterator[RuleProblem]:
+    def constant(self, node: Node | None, place: _Place) -> Iterator[RuleProblem]:
         """Parts that can never be true, and a whole that always is; not where an input is left out that may be."""
-        if node.op in ("true", "false") and place.absent():
+        if node is None or (node.op in ("true", "false") and place.absent()):
             return
         try:
             never = list(dict.fromkeys(self.impossible(node, True)))
@@ -232,7 +230,7 @@ class _Look:
             if not more and term.unit is not None and not self.is_state(term):
                 off = self.reachable(quantity, outside(alarming[quantity]))
                 message += f" where {self.called(term, place)} is {_region_in_words(both, term)}"
-                hint = f"clear where it is {_region_in_words(off, term)}, or further off" if off else ""
+                hint = f"clear where it is {_region_in_words(off, term)}, with some hysteresis" if off else ""
             yield clear_place.problem(clear, message, hint)
             return
 

@@ -109,15 +109,12 @@ def _trees(
     alarm: AlarmRule, points: Sequence[PointInfo], problems: list[RuleProblem]
 ) -> tuple[tuple[Node, Node | None], ...]:
     """The trees of an alarm's levels; what reads well is also looked at for sense."""
-    before = len(problems)
     found = [
         (_read(alarm, level, "when", points, problems), _read(alarm, level, "clear", points, problems))
         for level in alarm.levels
     ]
-    pairs = tuple((when, clear) for when, clear in found if when is not None)
-    if len(problems) == before:
-        problems.extend(find_problems(alarm, pairs, points))
-    return pairs
+    problems.extend(find_problems(alarm, found, points))
+    return tuple((when, clear) for when, clear in found if when is not None)
 
 
 def _read(

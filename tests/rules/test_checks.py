@@ -211,6 +211,17 @@ def test_all_problems_come_at_once_with_their_places():
     ]
 
 
+def test_what_cannot_be_read_does_not_hide_what_makes_no_sense():
+    found = problems("level > 3 s", ("level > 6 m", "level < 5 m"), ("levl > 3 m", "level < 0 m"), "level > 7 m")
+    assert [row[:3] for row in found] == [
+        ("L0", "when", "3 s"),
+        ("L2", "when", "levl"),
+        ("L1", "when", "level > 6 m"),
+        ("L2", "clear", "level < 0 m"),
+        ("L3", "when", "level > 7 m"),
+    ]
+
+
 def test_what_has_too_many_cases_is_let_through():
     text = " and ".join(f"(g.other > {k} m or g.other < -{k} m or rate(level, {k} h) > 1 m/h)" for k in range(1, 12))
     assert problems(text) == []
