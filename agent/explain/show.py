@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -79,20 +80,20 @@ def replay(event: str, state: Path, languages: tuple[str, ...], console: Console
 
 
 def replay_all(state: Path, begin: datetime | None, end: datetime | None, console: Console, *, as_json: bool) -> int:
-    """Every record of an alarm judged again, as a table; 1 when one of them differs."""
+    """Every record of an alarm between two local times judged again, as a table; 1 when one of them differs."""
     try:
         desk = Desk(state)
     except NotFound as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 1
-    again, proofs = Replay(desk.reader), []
+    zone, again, proofs = desk.zone(desk.reader.newest("records")), Replay(desk.reader), []
+    first_s = begin.replace(tzinfo=zone).timestamp() if begin else -math.inf
+    last_s = end.replace(tzinfo=zone).timestamp() if end else math.inf
     with console.status("judging again") as progress:
         for row in desk.rows():
-            wall_s = desk.stamp(row.record).wall_ns / 1e9
-            if (begin and wall_s < begin.timestamp()) or (end and wall_s > end.timestamp()):
-                continue
-            proofs.append(again.prove(row))
-            progress.update(f"judging again: record {row.seq}")
+            if first_s <= desk.stamp(row.record).wall_ns / 1e9 <= last_s:
+                proofs.append(again.prove(row))
+                progress.update(f"judging again: record {row.seq}")
     if as_json:
         told = json.dumps([proof_json(desk, proof) for proof in proofs], ensure_ascii=False, indent=2)
         console.print(told, soft_wrap=True, markup=False, highlight=False)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import string
+from contextlib import closing
+from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from rich.console import Console
@@ -16,6 +20,7 @@ from agent.explain.look import Desk, NotFound
 from agent.explain.phrases import EVENTS, LEVELS, MARGINS, QUALITIES, REASONS, RESULTS, SENTENCES, WITHHELD
 from agent.explain.times import dated, local, zone_of
 from agent.guard.answers import explanation
+from agent.journal.blobs import row_crc
 from agent.records import Stamp
 from tests.agent.explain.conftest import Gateway
 
@@ -178,3 +183,35 @@ def test_every_phrase_exists_in_both_languages_with_the_same_slots() -> None:
             slots = [{slot for _, slot, _, _ in string.Formatter().parse(text) if slot} for text in texts.values()]
             assert set(texts) == {"zh", "en"}, key
             assert slots[0] == slots[1], key
+
+
+def test_a_part_of_the_journal_as_a_table(gateway: Gateway) -> None:
+    gateway.hold(200, 6)
+    gateway.hold(450, 6)
+    gateway.written()
+    console = Console(file=StringIO(), width=100)
+    assert show.replay_all(gateway.directory, None, None, console, as_json=False) == 0
+    assert "2 records: 2 same, 0 differs, 0 unproven" in console.file.getvalue()  # type: ignore[attr-defined]
+    console = Console(file=StringIO(), width=100)
+    later = datetime.now(ZoneInfo("Asia/Shanghai")).replace(tzinfo=None) + timedelta(hours=1)
+    assert show.replay_all(gateway.directory, later, None, console, as_json=False) == 0
+    assert "0 records" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_one_that_differs_ends_with_1_and_says_where(gateway: Gateway) -> None:
+    gateway.hold(200, 6)
+    gateway.stop()
+    path = gateway.directory / "critical.db"
+    with closing(sqlite3.connect(path)) as file, file:
+        (seq, line, epoch) = file.execute("SELECT seq, line, epoch FROM record, epoch WHERE kind = 'alarm'").fetchone()
+        line = line.replace('"passed_s":0.0', '"passed_s":0.25', 1)
+        file.execute("UPDATE record SET line = ?, crc = ? WHERE seq = ?", (line, row_crc(epoch, seq, line), seq))
+    gateway.start()
+    gateway.written()
+    console = Console(file=StringIO(), width=100)
+    assert show.replay("last", gateway.directory, ("zh", "en"), console, as_json=False) == 1
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "重放不一致" in text
+    assert "delay.passed_s: live 0.25, again 0.0" in text
+    console = Console(file=StringIO(), width=100)
+    assert show.replay_all(gateway.directory, None, None, console, as_json=True) == 1

@@ -14,7 +14,7 @@ from agent.guard.clock import Clock
 from agent.guard.core import Core
 from agent.guard.poll import BusPoller, checked
 from agent.guard.supervise import EdgeFault, contained
-from agent.records import Record, Step
+from agent.records import Mark, Record, Step
 from drivers.api import DriverError, Quality, Reading
 from drivers.modbus import open_line
 from hil.faults import Fault, FaultPlan
@@ -27,6 +27,7 @@ class Nowhere:
 
     def record(self, record: Record) -> None: ...
     def step(self, step: Step) -> None: ...
+    def mark(self, mark: Mark) -> None: ...
     def keep(self, name: str, blob: bytes) -> None: ...
     def want(self, want: object, mono_ns: int) -> None: ...
     def observe(self, value: float, mono_ns: int) -> None: ...
@@ -74,7 +75,7 @@ def test_a_silent_unit_is_lost_after_three_polls_and_back_at_once_and_its_neighb
             await asyncio.sleep(0.5)
             rig.fail("radar", FaultPlan.always(Fault.SILENT))
             await asyncio.sleep(4.0)
-            level = core.table[list(site.points).index("pit.level")]
+            level = core.recorder.table[list(site.points).index("pit.level")]
             assert level.quality is Quality.COMM_FAULT
             assert poller.slots[0].failures >= 3
             began_s = time.monotonic()
