@@ -72,7 +72,7 @@ def test_delays_of_any_alarm_can_be_varied(modelled):
     ("text", "told"),
     [
         ("modelled.limit", "expected alarm.parameter=FROM..TO/STEP"),
-        ("modelled.limt=1 m..2 m/1 m", "did you mean modelled.limit?"),
+        ("modelled.limitt=1 m..2 m/1 m", "did you mean modelled.limit?"),
         ("modelled.limit=1 m..2 m/0 m", "do not lead"),
         ("modelled.limit=1 m..2 m/-1 m", "do not lead"),
         ("modelled.limit=1..2/1", "no unit"),
