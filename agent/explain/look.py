@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.explain.again import MOVES
-from agent.explain.phrases import LEVELS, SENTENCES
+from agent.explain.phrases import LEVELS, SENTENCES, WITHHELD
 from agent.explain.tell import Teller
 from agent.explain.times import dated, iso, local, zone_of
 from agent.journal.reader import AlarmRow, JournalReader
@@ -112,6 +112,13 @@ class Desk:
         level = LEVELS.get(row.record.body["level_name"], {}).get(language, row.record.body["level_name"])
         time = local(self.stamp(row.record).wall_ns, self.zone(row.seq))
         return SENTENCES["last-activation"][language].format(time=time, level=level, number=row.seq)
+
+
+def withheld_now(answer: dict[str, Any], language: str) -> str:
+    """Why a running agent does not sound an alarm that is active and withheld."""
+    words = WITHHELD.get(answer["withheld"], {}).get(language, answer["withheld"])
+    why = ", ".join(word for word in (answer["who"], answer["reason"]) if word)
+    return SENTENCES["now"][language].format(words=f"{words} ({why})" if why else words)
 
 
 def explain_now(answer: dict[str, Any], desk: Desk | None, languages: tuple[str, ...]) -> dict[str, Any]:

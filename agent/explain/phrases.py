@@ -152,6 +152,7 @@ SENTENCES: Mapping[str, Texts] = {
         "en": "Last activation: {time}, to {level}, record {number} (tocsin explain {number}).",
     },
     "never-active": {"zh": "日志中没有它的报警记录。", "en": "The journal has no activation of it."},
+    "now": {"zh": "现在：{words}", "en": "Now: {words}"},
     "chattering": {
         "zh": "注意：一分钟内报警三次以上，抖动。",
         "en": "Note: raised three times or more within a minute: it chatters.",

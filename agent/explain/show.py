@@ -16,7 +16,7 @@ from rich.text import Text
 
 from agent.client import AgentError
 from agent.explain.again import Proof, Replay
-from agent.explain.look import Desk, NotFound, explain_now
+from agent.explain.look import Desk, NotFound, explain_now, withheld_now
 from agent.explain.phrases import REASONS, RESULTS
 from agent.explain.times import clock_time, iso, local
 from agent.records import Stamp
@@ -27,28 +27,40 @@ STYLES = {"same": "green", "differs": "bold red", "unproven": "yellow"}
 
 def explain(event: str, state: Path, ask: Ask, languages: tuple[str, ...], console: Console, *, as_json: bool) -> int:
     """Why an event happened; or, for the name of an alarm that is normal now, why it does not sound."""
-    try:
-        answer = (
-            None if event == "last" or event.rpartition(":")[2].isdecimal() else ask({"do": "explain", "alarm": event})
-        )
-    except AgentError:
-        answer = None  # no agent runs here, or it does not know the alarm: the journal may
+    answer, desk, found, problem = _asked(event, ask), None, None, ""
     try:
         desk = Desk(state)
-        told = None if answer and not answer["level"] else desk.explain(desk.find(event), languages)
+        if answer is None or answer["level"]:
+            found = desk.find(event)
     except NotFound as error:
-        if answer is None:
-            console.print(str(error), style="red", markup=False, highlight=False)
-            return 1
-        desk, told = None, None
-    if told is None:
-        told = explain_now(answer or {}, desk, languages)
+        problem = str(error)
+    if desk is not None and found is not None:
+        told = desk.explain(found, languages)
+        if answer is not None and answer["withheld"]:
+            for language, lines in told["said"].items():
+                lines.append(f"  {withheld_now(answer, language)}")
+    elif answer is not None:
+        told = explain_now(answer, desk, languages)
+    else:
+        console.print(problem, style="red", markup=False, highlight=False)
+        return 1
     if as_json:
         console.print(json.dumps(told, ensure_ascii=False, indent=2), soft_wrap=True, markup=False, highlight=False)
         return 0
     for place, lines in enumerate(told["said"].values()):
         console.print("\n".join(["", *lines] if place else lines), soft_wrap=True, markup=False, highlight=False)
     return 0
+
+
+def _asked(event: str, ask: Ask) -> dict[str, Any] | None:
+    """What a running agent says of an alarm; None for another kind of event, or where there is nobody to ask."""
+    if event == "last" or event.rpartition(":")[2].isdecimal():
+        return None
+    try:
+        answer: dict[str, Any] = ask({"do": "explain", "alarm": event})
+    except AgentError:  # no agent runs here, or it does not know the alarm: the journal may
+        return None
+    return answer
 
 
 def replay(event: str, state: Path, languages: tuple[str, ...], console: Console, *, as_json: bool) -> int:

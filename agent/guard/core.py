@@ -180,6 +180,8 @@ class Core:
                 f"{point} has no usable reading ({reading['reason'] or reading['quality']}); give a value"
             )
         new = latest.value if value is None else value
+        if not math.isfinite(new):
+            raise NotPossible(f"a baseline is a finite number; got {new}")
         before = self.judge.baseline(index)
         body = {"point": point, "unit": reading["unit"], "before": before, "baseline": new}
         transitions = self._decide("rezero", {**body}, lambda: self.judge.rezero(index, new, at_s), at_s, mono_ns)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import HealthCheck, event, given, settings
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from agent.config import Site
 from agent.explain.again import Replay
+from agent.guard.run import _tell_date
 from agent.journal.reader import JournalReader
 from drivers.api import Quality, Reading
 from rules.alarm import NotPossible
@@ -169,3 +172,19 @@ def test_local_time_decides_and_is_journalled_where_a_total_is_reset_by_it(gatew
         gateway.poll("rain", total=total)
     (proof,) = gateway.prove_all()
     assert (proof.result, proof.row.record.body["alarm"]) == ("same", "rain")
+
+
+def test_the_guard_tells_local_time_once_it_is_known_and_when_it_jumps(gateway: Gateway) -> None:
+    core = gateway.core
+    guard: Any = SimpleNamespace(core=core, clock=core.clock, site=gateway.site, wall_offset_s=None)
+    core.clock.trust = "untrusted"
+    _tell_date(guard)
+    assert guard.wall_offset_s is None
+    core.clock.trust = "trusted"
+    _tell_date(guard)
+    _tell_date(guard)
+    expected = time.time() + 8 * 3600 - core.clock.judgement_s(time.monotonic_ns())
+    assert abs(guard.wall_offset_s - expected) < 1.0
+    core.clock.shift_ns -= 3600 * 10**9  # as if the wall clock had been put an hour forward
+    _tell_date(guard)
+    assert [mark.kind for mark in gateway.written().marks()] == ["image", "dated", "dated"]

@@ -124,6 +124,15 @@ def test_why_it_does_not_sound_yet_or_can_not_be_known(gateway: Gateway) -> None
     assert "无法判断：pump.current 从未有过读数" in text
 
 
+def test_what_withholds_an_active_alarm_now_is_told_below_its_activation(gateway: Gateway) -> None:
+    gateway.hold(200, 10)
+    gateway.core.operate("shelve", "flood", "li", gateway.now_ns, why="cleaning", for_s=600)
+    _, text = printed(gateway, "flood", ask=lambda _: explanation(gateway.core, "flood", gateway.now_ns))
+    assert "Underpass flooding (flood): normal -> yellow" in text
+    assert "  Now: Shelved: sounds nothing (li, cleaning)" in text
+    assert "  现在：已搁置，不发声 (li, cleaning)" in text
+
+
 def test_a_trial_says_that_it_sounds_nothing(gateway: Gateway) -> None:
     gateway.core.rezero("pit.level", 0.0, "li", "installed", gateway.now_ns)
     gateway.hold(20, 3)
