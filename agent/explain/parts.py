@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.explain.phrases import CODES, MARGINS, QUALITIES, SENTENCES
+from agent.explain.phrases import CODES, MARGINS, NEARLY, QUALITIES, SENTENCES, WHOLES
 
 Node = Mapping[str, Any]
 _COMPARISONS = {">": ">", ">=": ">", "<": "<", "<=": "<", "==": "=", "!=": "="}
 _TURNED = {">": "<", "<": ">", "=": "="}
 _ARITHMETIC = {"+", "-", "*", "/", "neg", "const"}
+_LONGEST = 60  # characters of a condition that is written out above and whose parts stand below
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +31,23 @@ class Line:
 
 def lines_of(text: str, node: Node, readings: Mapping[str, Node], language: str, depth: int = 0) -> Iterator[Line]:
     """The lines of a condition: the whole first where it has parts, then each part. `readings` by point."""
-    span = (node["column"], node["length"])
-    written = text[span[0] : span[0] + span[1]]
-    parts = [part for part in node.get("parts", ()) if "truth" in part]
+    span, written = _span(node), _written(text, node)
+    parts = _conditions(node)
     if node["op"] in _COMPARISONS and "parts" in node:
         yield Line(depth, written, node["truth"], tuple(_comparison(text, node, readings, language)))
         return
     details = _unknown(node, readings, language) if node["truth"] == "unknown" and not parts else ()
+    if depth and len(written) > _LONGEST:
+        written = WHOLES[node["op"]][language] if node["op"] in WHOLES and parts else f"{written[:_LONGEST]}…"
     yield Line(depth, written, node["truth"], tuple(details))
     for part in parts:
         inner = part
-        while (inner["column"], inner["length"]) == span and len(conditions := _conditions(inner)) == 1:
+        while _span(inner) == span and len(conditions := _conditions(inner)) == 1:
             inner = conditions[0]  # the language's own rewriting of one thing as another
-        if (inner["column"], inner["length"]) != span or inner["op"] in _COMPARISONS:
+        (*_, only) = _conditions(inner) or (inner,)
+        if inner["op"] == "not" and _span(only) == _span(inner) and only["op"] in {*_COMPARISONS, *WHOLES}:
+            inner = only  # `held` is written as "not within not"
+        if _span(inner) != span or inner["op"] in _COMPARISONS:
             yield from lines_of(text, inner, readings, language, depth + 1)
 
 
@@ -72,25 +78,36 @@ def quality_of(reading: Node, language: str) -> str:
     return QUALITIES["none" if code is None else CODES[code]][language]
 
 
+def _span(node: Node) -> tuple[int, int]:
+    return node["column"], node["length"]
+
+
 def _conditions(node: Node) -> list[Node]:
     return [part for part in node.get("parts", ()) if "truth" in part]
 
 
+def _written(text: str, node: Node) -> str:
+    """A sub-expression as it was written, on one line."""
+    return " ".join(text[node["column"] : node["column"] + node["length"]].split())
+
+
 def _comparison(text: str, node: Node, readings: Mapping[str, Node], language: str) -> Iterator[str]:
-    if node["truth"] == "unknown":
-        yield from _unknown(node, readings, language)
     left, right = node["parts"]
     sign = _COMPARISONS[node["op"]]
     if not _depends(left) and _depends(right):
         left, right, sign = right, left, _TURNED[sign]
+    if node["truth"] == "unknown":
+        yield from _unknown(node, readings, language)
+    if left["value"] is None and "at_most" not in left:
+        return
     yield _worth(left, language)
-    if right.get("value") is not None:
-        limit = amount(right["value"], right["unit"], language)
-        yield SENTENCES["limit"][language].format(limit=limit)
+    if right["value"] is not None:
+        yield SENTENCES["limit"][language].format(limit=amount(right["value"], right["unit"], language))
         margin = MARGINS.get((sign, node["truth"]))
-        if margin is not None and left.get("value") is not None:
-            by = amount(abs(left["value"] - right["value"]), left["unit"], language)
-            yield margin[language].format(by=by)
+        if margin is not None and left["value"] is not None:
+            by = abs(left["value"] - right["value"])
+            nearly = 0 < by < _ROUNDING * max(abs(left["value"]), abs(right["value"]))
+            yield NEARLY[language] if nearly else margin[language].format(by=amount(by, left["unit"], language))
     yield from dict.fromkeys(_named(text, left, language, top=True)) | dict.fromkeys(_named(text, right, language))
 
 
@@ -105,7 +122,7 @@ def _worth(node: Node, language: str) -> str:
 
 def _named(text: str, node: Node, language: str, *, top: bool = False) -> Iterator[str]:
     """The points and functions inside a calculation, each with its value; a lone point only with its name."""
-    written = text[node["column"] : node["column"] + node["length"]]
+    written = _written(text, node)
     if "point" in node and node["op"] == "point":
         if top and node["point"] == written:
             return

@@ -74,6 +74,15 @@ MARGINS: Mapping[tuple[str, str], Texts] = {
     ("<", "false"): {"zh": "仍高 {by}", "en": "still {by} above"},
 }
 
+NEARLY: Texts = {"zh": "与界限之差小于舍入误差", "en": "no further from it than rounding"}
+
+# What a condition of several parts asks of them; the parts stand below.
+WHOLES: Mapping[str, Texts] = {
+    "and": {"zh": "以下各项都成立：", "en": "all of:"},
+    "or": {"zh": "以下任一成立：", "en": "any of:"},
+    "not": {"zh": "以下不成立：", "en": "not:"},
+}
+
 SENTENCES: Mapping[str, Texts] = {
     "heading": {"zh": "{title}（{alarm}）：{before} → {after}", "en": "{title} ({alarm}): {before} -> {after}"},
     "heading-act": {"zh": "{title}（{alarm}）：{event}（{after}）", "en": "{title} ({alarm}): {event} ({after})"},
@@ -124,7 +133,7 @@ SENTENCES: Mapping[str, Texts] = {
     "at-most": {"zh": "至多 {high}", "en": "at most {high}"},
     "unknown-point": {"zh": "无法判断：{point} {why}", "en": "not known: {point} is {why}"},
     "unknown-window": {
-        "zh": "无法判断：最近 {span} 内的可用数据不足",
+        "zh": "无法判断：最近 {span}内的可用数据不足",
         "en": "not known: too little usable data in the last {span}",
     },
     "unknown": {"zh": "无法判断", "en": "not known"},
