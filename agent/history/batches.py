@@ -39,8 +39,8 @@ class Recording(Protocol):
     opened: Opened
     head_lines: int  # before the first row
 
-    def blocks(self, plan: Plan) -> Iterator[Any]:
-        """Its raw blocks in order. Raises ConfigErrors where it can't be read."""
+    def blocks(self, plan: Plan, share: int) -> Iterator[Any]:
+        """Its raw blocks in order, so much smaller as it is one of `share` that are open. Raises ConfigErrors."""
         ...
 
     def batch(self, block: Any, plan: Plan) -> Batch:

@@ -22,6 +22,7 @@ from .plan import Plan
 from .stamps import NUMBERS, has_zone
 
 BLOCK_BYTES = 1 << 22
+_LEAST_BYTES = 1 << 16
 _HEAD_BYTES = 1 << 18
 _SAMPLE_LINES = 20
 _UTF8 = {"utf-8", "utf_8", "utf8", "utf-8-sig", "utf_8_sig", "ascii"}
@@ -72,19 +73,19 @@ class CsvFile:
         except (OSError, pa().ArrowInvalid) as error:
             raise self._error(f"can't be read: {error}") from None
 
-    def blocks(self, plan: Plan) -> Iterator[bytes]:  # noqa: ARG002 - cells are cut later, by many threads
+    def blocks(self, plan: Plan, share: int) -> Iterator[bytes]:  # noqa: ARG002 - cells are cut later, by any thread
         """Whole lines, ended by line feeds, from the first row on."""
         skip = self.head_lines
-        for block in self._whole_lines():
+        for block in self._whole_lines(max(_LEAST_BYTES, BLOCK_BYTES // share) if share > 1 else BLOCK_BYTES):
             start = 0
             while skip and start < len(block):
                 start, skip = block.index(b"\n", start) + 1, skip - 1
             if start < len(block):
                 yield block[start:] if start else block
 
-    def _whole_lines(self) -> Iterator[bytes]:
+    def _whole_lines(self, size: int) -> Iterator[bytes]:
         rest = b""
-        for part in self._texts(BLOCK_BYTES):
+        for part in self._texts(size):
             rest += part.replace(b"\r", b"\n") if self._ends == b"\r" else part
             if cut := _cut(rest):
                 yield rest[:cut]

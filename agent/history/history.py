@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -34,7 +35,7 @@ class _Stream(Protocol):
 
     name: str
 
-    def stream(self, counts: Counts, pool: ThreadPoolExecutor | None = None) -> Iterator[Rows]: ...
+    def stream(self, counts: Counts, pool: ThreadPoolExecutor | None = None, share: int = 1) -> Iterator[Rows]: ...
     def first_ns(self, counts: Counts) -> int | None: ...
 
 
@@ -78,7 +79,7 @@ class History:
             if first_ns is None:  # nothing in it is usable: read it for what there is to count
                 list(source.stream(counts, pool))
             else:
-                streams.append((first_ns, source.stream(counts, pool)))
+                streams.append((first_ns, partial(source.stream, counts, pool)))
         return merge(streams, counts, STRETCH_SAMPLES)
 
 

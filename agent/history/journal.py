@@ -74,7 +74,7 @@ class JournalSource:
             counts.give(_rows(steps, part.marks), steps)
             yield steps
 
-    def stream(self, counts: Counts, pool: ThreadPoolExecutor | None = None) -> Iterator[Rows]:  # noqa: ARG002 - it is quick
+    def stream(self, counts: Counts, pool: ThreadPoolExecutor | None = None, share: int = 1) -> Iterator[Rows]:  # noqa: ARG002 - small parts anyhow
         """The steps by wall time, for merging with other recordings; where wall time is not known they are dropped."""
         file = counts.files[self.name] = FileCounts()
         order = Order()

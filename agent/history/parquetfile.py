@@ -13,6 +13,7 @@ from .batches import Batch, Opened
 from .plan import Plan
 
 BATCH_CELLS = 400_000
+_LEAST_ROWS = 1_000
 _BUFFER_BYTES = 1 << 16  # read ahead for each column
 
 
@@ -50,11 +51,11 @@ class ParquetFile:
         except (OSError, pa().ArrowInvalid) as error:
             raise self._error(error) from None
 
-    def blocks(self, plan: Plan) -> Iterator[Any]:
+    def blocks(self, plan: Plan, share: int) -> Iterator[Any]:
         """Its rows, decoded."""
         wanted = sorted({*plan.times, *plan.texts, *plan.numbers})
         names = [self.opened.names[at] for at in wanted]
-        for batch in self._batches(names, max(1_000, BATCH_CELLS // len(wanted))):
+        for batch in self._batches(names, max(_LEAST_ROWS, BATCH_CELLS // (len(wanted) * share))):
             yield {at: batch.column(place) for place, at in enumerate(wanted)}, batch.num_rows
 
     def batch(self, block: Any, plan: Plan) -> Batch:

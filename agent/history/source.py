@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .ahead import ahead
+from .ahead import WORKERS, ahead
 from .batches import Batch, Recording
 from .cells import flagged, read, under_flags
 from .counts import EMPTY, Counts, FileCounts
@@ -19,6 +19,7 @@ from .rows import NO_ROWS, Rows, merge_equal_times, rising, seconds, without_abs
 from .stamps import Stamps, stamps
 from .zones import LocalClock, Mask
 
+_PEEK = 64  # a small share, to see the first row
 _TILE_CELLS = 1 << 16  # cells turned from columns to rows at once: what a core's cache holds
 
 
@@ -39,11 +40,16 @@ class Source:
         self._recording = recording
         self._plan = plan
 
-    def stream(self, counts: Counts, pool: ThreadPoolExecutor | None = None) -> Iterator[Rows]:
-        """Its rows in rising time without absent cells. `counts` is filled meanwhile. Raises ConfigErrors."""
+    def stream(self, counts: Counts, pool: ThreadPoolExecutor | None = None, share: int = 1) -> Iterator[Rows]:
+        """Its rows in rising time without absent cells; it holds less the more are open (`share`).
+
+        `counts` is filled meanwhile. Raises ConfigErrors.
+        """
         file = counts.files[self.name] = FileCounts(head=self._recording.head_lines)
         order, clock = Order(), LocalClock(self._plan.zone)
-        for block in ahead(self._recording.blocks(self._plan), self._understand, pool):
+        for block in ahead(
+            self._recording.blocks(self._plan, share), self._understand, pool if share <= WORKERS else None
+        ):
             ordered = order.take(self._dated(block, clock, counts, file))
             yield from usable(ordered.rows, ordered.verdicts, counts, file)
         ordered = order.take(NO_ROWS, last=True)
@@ -52,7 +58,7 @@ class Source:
 
     def first_ns(self, counts: Counts) -> int | None:
         """The time of its first usable row, None when it has none. `counts` is thrown away by the caller."""
-        return next((int(rows.at_ns[0]) for rows in self.stream(counts)), None)
+        return next((int(rows.at_ns[0]) for rows in self.stream(counts, share=_PEEK)), None)
 
     # --- a block, by any thread -----------------------------------------------------------------------------------
 

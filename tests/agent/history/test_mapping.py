@@ -1,6 +1,8 @@
 """A mapping is taken whole or not at all, with every mistake told at its line."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -112,3 +114,15 @@ def test_two_columns_of_one_name(written):
     path = written.file("a.csv", "time,gauge.level,gauge.level\n2024-05-06 07:08,1,2\n")
     with pytest.raises(ConfigErrors, match=r'two columns are called "gauge.level"'):
         written.read(path, POINTS)
+
+
+def test_without_pyarrow_it_is_said_what_to_do(written, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    path = written.file("a.csv", "time,gauge.level\n")
+    with pytest.raises(ConfigErrors, match=r"a.csv:1: reading recordings needs pyarrow, .*; pip install pyarrow"):
+        written.read(path, POINTS)
+
+
+def test_pyarrow_is_loaded_only_when_it_is_needed():
+    code = "import agent.history, agent.history.history, sys; sys.exit('pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -94,6 +94,17 @@ def test_a_clock_that_runs_on_is_followed_through_every_turn(zone, start, pauses
     assert np.concatenate([exists for _, exists in parts]).all()
 
 
+@pytest.mark.parametrize("cut", range(13))
+def test_a_repeated_hour_may_be_cut_anywhere(cut):
+    start = datetime(2024, 10, 27, 1, 40)
+    minutes = [0, 20, 30, 40, 60, 20, 30, 40, 60, 80, 81, 82]  # the hour from 02:00 to 03:00 begins again at the sixth
+    local = np.array([ns(start + timedelta(minutes=minute)) for minute in minutes])
+    clock = LocalClock(ZoneInfo("Europe/Berlin"))
+    utc = np.concatenate([clock.utc(part)[0] for part in (local[:cut], local[cut:]) if len(part)])
+    begin = ns(datetime(2024, 10, 26, 23, 40))
+    assert ((utc - begin) // (60 * 10**9)).tolist() == [0, 20, 30, 40, 60, 80, 90, 100, 120, 140, 141, 142]
+
+
 @given(st.datetimes(datetime(2024, 3, 31, 2), datetime(2024, 3, 31, 2, 59)))
 def test_an_hour_that_is_left_out_has_no_time(when):
     assert not LocalClock(ZoneInfo("Europe/Berlin")).utc(np.array([ns(when)]))[1][0]
