@@ -11,7 +11,6 @@ import numpy as np
 from .counts import Counts
 from .rows import Rows, joined, merge_equal_times, pieces, rising
 
-
 # Each round of merging ends where one stream's rows at hand end, so few rows at hand are many rounds.
 _HELD_CELLS = 1_000_000
 _LEAST_CELLS = 1_000
