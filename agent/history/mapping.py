@@ -218,17 +218,12 @@ def files_of(meaning: Meaning) -> list[Path]:
 
 def _check(document: Document, table: MappingTable, points: Mapping[str, PointInfo]) -> dict[str, tuple[float, float]]:
     conversions: dict[str, tuple[float, float]] = {}
-    claimed: dict[str, str] = {}
     for name, column in table.column.items():
         path = ("column", name)
         if column.point not in points:
             near = nearest(column.point, points)
             document.error((*path, "point"), f"got {shown(column.point)}, which is no point of the site", near)
             continue
-        if column.point in claimed and not table.long:
-            first = document.place(("column", claimed[column.point], "point"))
-            document.error((*path, "point"), f"got {shown(column.point)} twice, the first is at {first}")
-        claimed.setdefault(column.point, name)
         point = points[column.point]
         if column.scale == 0:
             document.error((*path, "scale"), "got 0, expected a factor other than 0")

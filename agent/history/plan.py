@@ -146,6 +146,9 @@ class Planner:
                 self._error(f"two columns are called {shown(name)}; only one of them can be {self._points[place].name}")
             if column:
                 self.used.add(name)
+                if place in cells and self._names[cells[place].at] != name:
+                    both = f"{shown(self._names[cells[place].at])} and {shown(name)}"
+                    self._error(f"columns {both} are both {column.point}; only one of them can be")
             elif any(other.point == self._points[place].name for other in self._table.column.values()):
                 unused.append(name)
                 continue

@@ -28,7 +28,6 @@ MISTAKES = (
     (11, "time.format", "got %q in a pattern"),
     (13, "column.WL.point", "did you mean gauge.level"),
     (16, "column.W2.unit", "does not compare with"),
-    (18, "column.W3.point", "twice, the first is at .*m.toml:15"),
     (19, "column.W3.scale", "other than 0"),
     (20, "column.W3.quality.otherwise", '"good", "uncertain"'),
 )
@@ -49,7 +48,7 @@ missing = ["M", -200, "M"]
 column = "t"
 format = "%Y-%q"
 [column.WL]
-point = "gauge.levl"
+point = "gauge.levle"
 [column.W2]
 point = "gauge.level"
 unit = "mm/h"
@@ -95,7 +94,7 @@ def test_a_column_may_be_in_one_of_many_files_but_must_be_in_one(written):
 def test_files_that_are_not_there(written):
     written.file("level.csv", "time,gauge.level\n")
     with pytest.raises(ConfigErrors, match=r"m.toml:1: files\[0\]: .*fits no file; did you mean level.csv"):
-        written.read(written.file("m.toml", 'files = ["levl.csv"]\n'), POINTS)
+        written.read(written.file("m.toml", 'files = ["levle.csv"]\n'), POINTS)
     with pytest.raises(ConfigErrors, match=r"nope.csv:1: the file can't be read"):
         written.read(written.directory / "nope.csv", POINTS)
     with pytest.raises(ConfigErrors, match="expected the recordings"):
@@ -108,6 +107,18 @@ def test_files_without_names_of_columns(written):
     text += '[column.3]\npoint = "gauge.level"\nunit = "cm"\noffset = 5\n'
     found, _ = written.read(written.file("m.toml", text), POINTS)
     assert [value for *_, value, _ in found] == [0.2, 0.25]
+
+
+def test_a_column_may_have_another_name_in_another_file(written):
+    text = 'files = ["*.csv"]\n[column.WL]\npoint = "gauge.level"\n[column.Stage]\npoint = "gauge.level"\nunit = "cm"\n'
+    path = written.file("m.toml", text)
+    written.file("2023.csv", "time,WL\n2024-05-06 07:08,1\n")
+    written.file("2024.csv", "time,Stage\n2024-05-06 07:09,110\n")
+    found, _ = written.read(path, POINTS)
+    assert [value for *_, value, _ in found] == [1.0, 1.1]
+    written.file("2025.csv", "time,Stage,WL\n2024-05-06 07:09,110,1\n")
+    with pytest.raises(ConfigErrors, match=r'2025.csv:1: columns "Stage" and "WL" are both gauge.level'):
+        written.read(path, POINTS)
 
 
 def test_two_columns_of_one_name(written):
