@@ -120,7 +120,9 @@ class _Labels:
         if found is None and (name or key in ("start", "end")):
             wanted = shown(name) if name else f"for the {key} of events, such as {shown(key)}"
             message = f"has no column {wanted}; its columns are {listed(self._names)}"
-            hint = nearest(name, self._names) if name else "a mapping can name it"
+            likely = [each for each in self._names if key in each.lower()]
+            told = f"the table [labels] of a mapping can name it: {key} = {shown((likely or ['...'])[0])}"
+            hint = nearest(name, self._names) if name else told
             self._error(self._line, "", message, hint)
         return found
 

@@ -37,7 +37,11 @@ def test_every_mistake_at_once(written):
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("", "is empty"), ("begin,finish\n", "no column for the end of events"), ("\xff\xfe", "not written in utf-8")],
+    [
+        ("", "is empty"),
+        ("begin,Weekend\n", r"no column for the end of events.*\[labels\] of a mapping can name it: end = .Weekend"),
+        ("\xff\xfe", "not written in utf-8"),
+    ],
 )
 def test_files_that_can_not_be_labels(written, text, told):
     with pytest.raises(ConfigErrors, match=told):
