@@ -5,6 +5,8 @@ and again (a point goes stale only when readings fail to come), which costs noth
 its time has come the group is read through, to find what is really due and the next bound.
 """
 
+# ruff: noqa: PLR0917, FURB136, PLR1730 - njit wants flat arguments; min and max cost a call
+
 from __future__ import annotations
 
 from rules.windows import H_BOUNDS, H_DUES, Counts, Ints, State

@@ -37,8 +37,8 @@ class Moved(NamedTuple):
 def judge_history(judge: Judge, stretches: Iterable[Steps]) -> Iterator[Moved]:
     """Judge a history; gives control back at each move, with the judge standing right behind it.
 
-    So whoever iterates may ask the judge meanwhile what decided (`explain`, `values`); it must not step it. Times before
-    the judge's own count as its own, as in `step`.
+    So whoever iterates may ask the judge meanwhile what decided (`explain`, `values`); it must not step it. Times
+    before the judge's own count as its own, as in `step`.
     """
     for steps in stretches:
         columns = (np.maximum(steps.at_s, judge.now_s), steps.first, steps.point, steps.value, steps.quality)

@@ -6,7 +6,7 @@ import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from rules import kernel, reads, windows
+from rules import asked, kernel, reads, trends, windows
 from rules.model import LevelRule, Truth
 from rules.shapes import used_points
 from rules.tree import Node, Window
@@ -14,6 +14,7 @@ from rules.tree import Node, Window
 if TYPE_CHECKING:
     from rules.ruleset import Ruleset
 
+_READS = {name: value for module in (reads, trends) for name, value in vars(module).items()}
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "add": "+", "sub": "-", "mul": "*", "div": "/"}
 
 
@@ -24,8 +25,8 @@ def _plain(value: float) -> float | None:
 class _Walk:
     """One look at the state at one time. Numbers are bounds (lo, hi), as in the generated functions."""
 
-    def __init__(self, ruleset: Ruleset, state: tuple[Any, Any, Any, Any], t: float, names: dict[str, Any]) -> None:
-        self.ruleset, self.state, self.t, self.names = ruleset, state, t, names
+    def __init__(self, ruleset: Ruleset, state: tuple[Any, Any, Any, Any], t: float) -> None:
+        self.ruleset, self.state, self.t = ruleset, state, t
         self.rows = {window: w for w, window in enumerate(ruleset.plan.windows)}
 
     @cached_property
@@ -36,12 +37,12 @@ class _Walk:
 
     def point(self, p: int) -> int:
         """Where a point's state stands."""
-        return int(self.state[0][windows.H_POINTS]) + p * kernel.POINT_ROW
+        return int(self.state[0][windows.H_POINTS]) + p * asked.POINT_ROW
 
     def read(self, name: str, window: Window, *more: float) -> Any:
         """What a window gives now."""
         row = self.state[0][windows.H_WINDOWS] + self.rows[window] * windows.W_ROW
-        return self.names[f"read_{name}"](*self.copied, row, self.t, *more)
+        return _READS[f"read_{name}"](*self.copied, row, self.t, *more)
 
     def number(self, node: Node) -> tuple[float, float]:
         """Bounds of a numeric tree."""
@@ -53,10 +54,10 @@ class _Walk:
                 n = self.point(node.point)
                 return num[n], num[n + 1]
             case "age":
-                lo, hi, _ = kernel.age(num, self.point(node.point), self.t)
+                lo, hi, _ = asked.age(num, self.point(node.point), self.t)
                 return lo, hi
             case "baseline":
-                known = kernel.baseline(num, self.point(node.point))
+                known = asked.baseline(num, self.point(node.point))
                 return known, known
             case "lookup":
                 return reads.lookup((len(node.knots) // 2, *node.knots), 0, *self.number(node.args[0]))
@@ -89,9 +90,9 @@ class _Walk:
             case "true" | "false":
                 return Truth(node.op == "true")
             case "older":
-                return Truth(kernel.older(self.state[2], self.point(node.point), node.value, self.t)[0])
+                return Truth(asked.older(self.state[2], self.point(node.point), node.value, self.t)[0])
             case "good" | "over_range":
-                return Truth(getattr(kernel, node.op)(self.state[2], self.point(node.point)))
+                return Truth(getattr(asked, node.op)(self.state[2], self.point(node.point)))
         if node.window is not None:
             return Truth(self.read(node.op, node.window))
         return _compare(node.op, *(self.number(child) for child in node.args))
@@ -128,11 +129,11 @@ class _Walk:
         info = self.ruleset.points[p]
         return {
             "point": info.name,
-            "value": _plain(num[n + kernel.Q_LO]),
+            "value": _plain(num[n + asked.Q_LO]),
             "unit": info.unit,
-            "quality": int(num[n + kernel.Q_QUALITY]) if num[n + kernel.Q_QUALITY] >= 0.0 else None,
-            "stale": num[n + kernel.Q_STALE] == 1.0,
-            "age_s": self.t - num[n + kernel.Q_GOOD_AT] if num[n + kernel.Q_EVER] == 1.0 else None,
+            "quality": int(num[n + asked.Q_QUALITY]) if num[n + asked.Q_QUALITY] >= 0.0 else None,
+            "stale": num[n + asked.Q_STALE] == 1.0,
+            "age_s": self.t - num[n + asked.Q_GOOD_AT] if num[n + asked.Q_EVER] == 1.0 else None,
         }
 
 
@@ -154,11 +155,9 @@ def _compare(op: str, a: tuple[float, float], b: tuple[float, float]) -> Truth:
     return Truth.TRUE if true else Truth.FALSE if false else Truth.UNKNOWN
 
 
-def explain(
-    ruleset: Ruleset, alarm: int, state: tuple[Any, Any, Any, Any], t: float, names: dict[str, Any]
-) -> list[dict[str, Any]]:
+def explain(ruleset: Ruleset, alarm: int, state: tuple[Any, Any, Any, Any], t: float) -> list[dict[str, Any]]:
     """Per level, lowest first: texts, truths, timers, parts with values, readings. JSON data; `null` is unknown."""
-    walk = _Walk(ruleset, state, t, names)
+    walk = _Walk(ruleset, state, t)
     tab = state[0]
     row = tab[windows.H_ALARMS] + alarm * kernel.A_ROW
     found = []

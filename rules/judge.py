@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from rules import agenda, kernel, windows
+from rules import agenda, asked, kernel, windows
 from rules.explain import explain
 from rules.model import LevelChange, Sample, Verdict
 from rules.ruleset import Ruleset, build_ruleset
-from rules.tables import NO_RING, Kernels, plain, twin
+from rules.tables import NO_RING, TWIN, Kernels, fixed_source
 
 __all__ = ["Judge", "Ruleset", "SnapshotError", "build_ruleset"]
 
@@ -41,7 +41,6 @@ class Judge:
         self.ruleset = ruleset
         self._tab, self._par = array("q", tables.tab), array("d", tables.par)
         self._num, self._ints = array("d", tables.num), array("q", tables.ints)
-        self._twin = twin(ruleset.source)
         self._row_points = tables.tab[windows.H_POINTS]
         self._inbox, self._values = tables.tab[windows.H_INBOX], tables.tab[windows.H_INBOX_VALUES]
         self._out = tables.tab[windows.H_OUT]
@@ -49,7 +48,7 @@ class Judge:
         self._now = self._born = float(now_s)  # `_born`: when nothing was known yet
         self._started = False
         for p, point in enumerate(ruleset.points):
-            self._num[self._row_points + p * kernel.POINT_ROW + kernel.Q_GOOD_AT] = now_s
+            self._num[self._row_points + p * asked.POINT_ROW + asked.Q_GOOD_AT] = now_s
             agenda.set_due(self._tab, self._num, agenda.POINTS, p, windows.just_after(now_s + point.stale_after_s))
         for row in self._window_rows():  # what was before is not known
             n = self._tab[row + windows.W_NUM]
@@ -57,7 +56,7 @@ class Judge:
                 self._num[n + windows.N_UNKNOWN_END] = now_s
             elif self._tab[row + windows.W_FAMILY] == windows.STREAK:
                 self._num[n + windows.N_MAYBE] = now_s
-        self.use(plain(self._twin))
+        self.use(TWIN)
 
     def _window_rows(self) -> range:
         first = self._tab[windows.H_WINDOWS]
@@ -66,7 +65,7 @@ class Judge:
     def use(self, kernels: Kernels) -> None:
         """Judge with these functions from the next step on; the state stays where it is."""
         self.kernels = kernels
-        state = [kernels.arrays(a) for a in (self._tab, self._par, self._num, self._ints)]
+        state = [kernels.arrays(a) for a in (kernels.tables(self._tab), self._par, self._num, self._ints)]
         self._judge: Callable[[float, int], int] = partial(kernels.run, *state)
         self._history: Callable[..., int] = partial(kernels.history, *state)
 
@@ -125,7 +124,7 @@ class Judge:
         """An operator's reset of a latched alarm: levels whose clear condition is met let go, others stay."""
         before = self.step(t_s, ())
         self._ints[kernel.G_OUT] = 0
-        self._twin["release"](self._tab, self._par, self._num, self._ints, alarm, self._now)
+        kernel.release(self._tab, self._par, self._num, self._ints, alarm, self._now)
         return Verdict([*before.changes, *self._changes()], self._deadline())
 
     def rezero(self, point: int, value: float, t_s: float) -> Verdict:
@@ -134,7 +133,7 @@ class Judge:
             raise ValueError(f"a baseline is a number; got {value}")
         before = self.step(t_s, ())
         self._ints[kernel.G_OUT] = 0
-        self._twin["rezero"](self._tab, self._par, self._num, self._ints, point, value, self._now)
+        kernel.rezero(self._tab, self._par, self._num, self._ints, point, value, self._now)
         return Verdict([*before.changes, *self._changes()], self._deadline())
 
     def dated(self, local_offset_s: float) -> None:
@@ -160,7 +159,7 @@ class Judge:
         for a in range(tab[windows.H_ALARM_COUNT]):
             agenda.mark(ints, tab[windows.H_ALARM_LIST], kernel.G_ALARMS, a, 1)
         ints[kernel.G_OUT] = 0
-        self._twin["settle"](tab, self._par, self._num, ints, self._born)
+        kernel.settle(tab, self._par, self._num, ints, self._born)
         return self._changes()
 
     # --- looking ----------------------------------------------------------------------------------------------------
@@ -181,13 +180,13 @@ class Judge:
 
     def baseline(self, point: int) -> float | None:
         """The value a point had when it was last re-zeroed; None before."""
-        value = self._num[self._row_points + point * kernel.POINT_ROW + kernel.Q_BASELINE]
+        value = self._num[self._row_points + point * asked.POINT_ROW + asked.Q_BASELINE]
         return value if value < windows.INF else None
 
     def values(self, alarm: int) -> dict[str, float | None]:
         """What the points that an alarm depends on hold now, by name; None: no usable value."""
-        rows = {p: self._row_points + p * kernel.POINT_ROW for p in sorted(self.ruleset.used_points(alarm))}
-        held = {self.ruleset.points[p].name: self._num[row + kernel.Q_LO] for p, row in rows.items()}
+        rows = {p: self._row_points + p * asked.POINT_ROW for p in sorted(self.ruleset.used_points(alarm))}
+        held = {self.ruleset.points[p].name: self._num[row + asked.Q_LO] for p, row in rows.items()}
         return {name: value if math.isfinite(value) else None for name, value in held.items()}
 
     def clearable(self, alarm: int) -> bool:
@@ -201,7 +200,7 @@ class Judge:
         if not self._started:
             self.step(self._now, ())
         state = (self._tab, self._par, self._num[:], self._ints[:])  # looking into a window forgets what is over
-        return explain(self.ruleset, alarm, state, self._now, self._twin)
+        return explain(self.ruleset, alarm, state, self._now)
 
     def _levels(self, alarm: int) -> list[tuple[int, int]]:
         """Where each level's state stands: (num, ints)."""
@@ -223,8 +222,8 @@ class Judge:
             parts.append(num.tobytes() + ints.tobytes())
         points = {}
         for p, point in enumerate(self.ruleset.points):
-            n = self._row_points + p * kernel.POINT_ROW
-            points[point.name] = [self._num[n + kernel.Q_GOOD_AT], self._num[n + kernel.Q_EVER]]
+            n = self._row_points + p * asked.POINT_ROW
+            points[point.name] = [self._num[n + asked.Q_GOOD_AT], self._num[n + asked.Q_EVER]]
         body = {**self._levels_state(), "points": points, "windows": names, "sizes": [len(part) for part in parts]}
         text = json.dumps(body).encode()
         return _seal(_WHOLE, struct.pack("<I", len(text)) + text + b"".join(parts))
@@ -256,8 +255,8 @@ class Judge:
         self._restart(max(now_s, then))
         for p, point in enumerate(self.ruleset.points):
             if point.name in points:
-                n = self._row_points + p * kernel.POINT_ROW
-                self._num[n + kernel.Q_GOOD_AT], self._num[n + kernel.Q_EVER] = points[point.name]
+                n = self._row_points + p * asked.POINT_ROW
+                self._num[n + asked.Q_GOOD_AT], self._num[n + asked.Q_EVER] = points[point.name]
         for key, row in zip(self.ruleset.window_digests, self._window_rows(), strict=True):
             if key in windows_state:
                 self._restore_window(row, windows_state[key], then)
@@ -287,7 +286,7 @@ class Judge:
 
     def _layout(self) -> int:
         """A checksum of where everything stands and of what is done with it."""
-        return zlib.crc32(self.ruleset.source.encode(), zlib.crc32(self._tab.tobytes()))
+        return zlib.crc32(fixed_source().encode(), zlib.crc32(self._tab.tobytes()))
 
     def resume(self, image: bytes) -> None:
         """Be as the judge was whose image this is. Raises SnapshotError."""
@@ -343,7 +342,7 @@ class Judge:
         """Per point that was re-zeroed: what its site file declared then, and the baseline since."""
         found: dict[str, list[float | str | None]] = {}
         for p, point in enumerate(self.ruleset.points):
-            value = self._num[self._row_points + p * kernel.POINT_ROW + kernel.Q_BASELINE]
+            value = self._num[self._row_points + p * asked.POINT_ROW + asked.Q_BASELINE]
             if value < windows.INF and value != point.baseline:
                 found[point.name] = [point.baseline, value]
         return found
@@ -353,7 +352,7 @@ class Judge:
         for p, point in enumerate(self.ruleset.points):
             declared, value = baselines.get(point.name, (None, None))
             if value is not None and declared == point.baseline:
-                self._num[self._row_points + p * kernel.POINT_ROW + kernel.Q_BASELINE] = float(value)
+                self._num[self._row_points + p * asked.POINT_ROW + asked.Q_BASELINE] = float(value)
 
     def _restore_levels(self, levels: dict[str, list[tuple[int, float]]], active_levels: dict[str, list[str]]) -> None:
         for a, key in enumerate(self.ruleset.alarm_digests):

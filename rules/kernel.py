@@ -8,19 +8,32 @@ What a reading can't change is not looked at: where an alarm or a span only comp
 marked when the value meets or passes one of them. Everything else that depends on the point is marked at each
 reading, and all of it when the point becomes usable, unusable or over-range.
 """
-# ruff: noqa: PLR0917, FURB136, PLR1730, PLR0124 - njit wants flat arguments; min and max cost a call; x != x is NaN
+# ruff: noqa: PLR0917, FURB136 - njit wants flat arguments; min and max cost a call
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rules.agenda import ALARMS, POINTS, WINDOWS, mark, mark_all, next_due, order, set_due
+from rules.asked import (
+    OVER_RANGE,
+    POINT_ROW,
+    Q_ABOVE,
+    Q_BASELINE,
+    Q_BELOW,
+    Q_EVER,
+    Q_GOOD_AT,
+    Q_HI,
+    Q_LO,
+    Q_QUALITY,
+    Q_STALE,
+)
+from rules.dispatch import shape
 from rules.reads import window_due
 from rules.windows import (
     H_ALARM_COUNT,
     H_ALARM_LIST,
     H_ALARMS,
     H_BOUNDS,
+    H_CONDITIONS,
     H_DUES,
     H_EACH_ALARMS,
     H_EACH_WINDOWS,
@@ -42,7 +55,11 @@ from rules.windows import (
     H_ZONES,
     INF,
     NAN,
+    RESULT,
+    W_ARGUMENTS,
+    W_CONSTANTS,
     W_ROW,
+    W_SHAPE,
     W_TIMED,
     Counts,
     Floats,
@@ -52,23 +69,8 @@ from rules.windows import (
     just_after,
 )
 
-if TYPE_CHECKING:  # the generated part
-
-    def condition(tab: Ints, par: Floats, num: State, ints: Counts, c: int, t: float) -> tuple[int, float]:
-        """(truth of condition c, when it may change by time alone)."""
-        ...
-
-    def source(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float, float]:
-        """(lo, hi of what window row r is fed with, when that may change by time alone)."""
-        ...
-
 # --- copied into the generated module from here on --------------------------------------------------------------
 
-# A point's state in `num`, `stale_after` in `par` at the point's number. Its baseline: NaN none, inf the next reading.
-# Between Q_BELOW and Q_ABOVE lies none of the constants that it is compared with.
-Q_LO, Q_HI, Q_GOOD_AT, Q_EVER, Q_STALE, Q_QUALITY, Q_BASELINE, Q_BELOW, Q_ABOVE = range(9)
-POINT_ROW = 9
-OVER_RANGE = 2
 # An alarm's row in `tab`; levels' rows; a level's state. Delays stand in `par`, [on, off] a level.
 A_FIRST, A_LEVELS, A_LATCH, A_ON_MISSING, A_STATE = range(5)
 A_ROW = 5
@@ -82,6 +84,19 @@ HOLD, ALARM, CLEAR = range(3)
 # Head of `ints`.
 G_PENDING, G_OUT, G_WINDOWS, G_ALARMS = range(4)
 G_SIZE = 4
+
+
+def condition(tab: Ints, par: Floats, num: State, ints: Counts, c: int, t: float) -> tuple[int, float]:
+    """(truth of condition c, when it may change by time alone)."""
+    row = tab[tab[H_CONDITIONS] + c]
+    due = shape(tab[row], tab, par, num, ints, row + 2, tab[row + 1], t)
+    return int(num[RESULT]), due
+
+
+def source(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float, float]:
+    """(lo, hi of what window row r is fed with, when that may change by time alone)."""
+    due = shape(tab[r + W_SHAPE], tab, par, num, ints, tab[r + W_ARGUMENTS], tab[r + W_CONSTANTS], t)
+    return num[RESULT], num[RESULT + 1], due
 
 
 def mark_point(tab: Ints, ints: Counts, p: int) -> None:
@@ -149,35 +164,6 @@ def mark_limit(tab: Ints, ints: Counts, links: int) -> None:
     """Mark what compares a point with one constant: windows, then alarms."""
     mark_all(tab, ints, tab[H_WINDOW_LIST], G_WINDOWS, links, 2)
     mark_all(tab, ints, tab[H_ALARM_LIST], G_ALARMS, links + 1, 1)
-
-
-def good(num: State, n: int) -> int:
-    """Whether x has a usable value; unknown only before the first reading."""
-    if num[n + Q_LO] == num[n + Q_LO]:
-        return 1
-    return 2 if num[n + Q_QUALITY] < 0.0 and num[n + Q_STALE] == 0.0 else 0
-
-
-def over_range(num: State, n: int) -> int:
-    """Whether x is at or above what the device can measure."""
-    if num[n + Q_LO] != num[n + Q_LO]:
-        return 2
-    return 1 if num[n + Q_QUALITY] == OVER_RANGE else 0
-
-
-def older(num: State, n: int, limit: float, t: float) -> tuple[int, float]:
-    """Whether x is older than the limit, and when that becomes true."""
-    end = num[n + Q_GOOD_AT] + limit
-    if t > end:
-        return 1, INF
-    return (0 if num[n + Q_EVER] == 1.0 else 2), just_after(end)
-
-
-def age(num: State, n: int, t: float) -> tuple[float, float, float]:
-    """Bounds of the age in seconds, and when to look again: at first once a second, later less often."""
-    seconds = t - num[n + Q_GOOD_AT]
-    wait = seconds / 64.0
-    return seconds, (seconds if num[n + Q_EVER] == 1.0 else INF), t + (wait if wait > 1.0 else 1.0)
 
 
 def delay(num: State, ints: Counts, n: int, i: int, truth: int, length: float, t: float) -> float:
@@ -343,12 +329,6 @@ def release(tab: Ints, par: Floats, num: State, ints: Counts, alarm: int, t: flo
             turn(num, ints, tab[row + L_NUM], i, 0, 0)
     mark(ints, tab[H_ALARM_LIST], G_ALARMS, alarm, 1)
     settle(tab, par, num, ints, t)
-
-
-def baseline(num: State, n: int) -> float:
-    """The value that x had when it was last re-zeroed; NaN before."""
-    value = num[n + Q_BASELINE]
-    return value if value < INF else NAN
 
 
 def rezero(tab: Ints, par: Floats, num: State, ints: Counts, p: int, value: float, t: float) -> None:

@@ -31,16 +31,16 @@ def lay_links(
     ):
         _lay_lists(tab, header, [[user for user, needs in enumerate(users) if item in needs] for item in range(count)])
     sources = [[window.source] if window.family in _CROSSED else None for window in plan.windows]
-    compared: tuple[tuple[Sequence[frozenset[int]], Sequence[list[Node] | None]], ...]
-    compared = ((window_points, sources), (alarm_points, list(trees)))
+    compared: list[tuple[Sequence[frozenset[int]], Sequence[Sequence[Node] | None]]]
+    compared = [(window_points, sources), (alarm_points, trees)]
     each: list[Users] = []
     limits: list[dict[float, Users]] = []
     for p in range(len(plan.points)):
         each.append(([], []))
         limits.append({})
-        for kind, (needs, groups) in enumerate(compared):
+        for kind, (needed, groups) in enumerate(compared):
             for user, group in enumerate(groups):
-                if p not in needs[user]:
+                if p not in needed[user]:
                     continue
                 constants = None if group is None else _all(constants_met(tree, p) for tree in group)
                 if constants is None:
@@ -49,8 +49,8 @@ def lay_links(
                     limits[-1].setdefault(constant, ([], []))[kind].append(user)
     _lay_lists(tab, windows.H_EACH_WINDOWS, [users[0] for users in each])
     _lay_lists(tab, windows.H_EACH_ALARMS, [users[1] for users in each])
-    for p, users in enumerate(each):
-        if not any(users):
+    for p, found in enumerate(each):
+        if not any(found):
             tab[tab[windows.H_EACH_WINDOWS] + p] = 0  # so that nothing has to be looked through
     _lay_limits(tab, par, ints, limits)
 

@@ -58,7 +58,7 @@ from rules.windows import (
     upper,
 )
 
-# ruff: noqa: PLR0124, PLR0917 - x != x is NaN; njit wants flat arguments
+# ruff: noqa: PLR0124, PLR0917, FURB136 - x != x is NaN; njit wants flat arguments; min and max cost a call
 # --- copied into the generated module from here on --------------------------------------------------------------
 
 
@@ -358,7 +358,7 @@ def read_streak(tab: Ints, par: Floats, num: State, _ints: Counts, r: int, t: fl
     return 0
 
 
-def periods(period: float, num: State, at: int, on: bool, t: float) -> float:  # noqa: FBT001 - njit
+def periods(period: float, num: State, at: int, on: bool, t: float) -> float:
     """How many periods the streak at `at` has at `t`."""
     if num[at] == -INF:
         return 0.0
@@ -368,7 +368,7 @@ def periods(period: float, num: State, at: int, on: bool, t: float) -> float:  #
     return num[at + 1] + 1.0 if reached <= num[at + 1] + 1.0 else 0.0
 
 
-def streak_due(period: float, count: float, num: State, at: int, on: bool, t: float) -> float:  # noqa: FBT001 - njit
+def streak_due(period: float, count: float, num: State, at: int, on: bool, t: float) -> float:
     """When the streak at `at` is long enough, or breaks."""
     if num[at] == -INF:
         return INF
@@ -398,9 +398,7 @@ def window_due(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: floa
     if family == DECAY:
         if at != at or (num[n + N_AMOUNT] == 0.0 and num[n + N_LO] != num[n + N_LO]):
             return INF
-    elif ints[tab[r + W_INT] + I_COUNT] == 0:
-        return INF
-    elif num[n + N_LO] != num[n + N_LO] and t - at > length:  # empty for good
+    elif ints[tab[r + W_INT] + I_COUNT] == 0 or (num[n + N_LO] != num[n + N_LO] and t - at > length):  # empty for good
         return INF
     due = t + length / TICKS
     return due if due > t else just_after(t)

@@ -34,11 +34,6 @@ class Ruleset:
         """Indexes of the points that an alarm depends on."""
         return frozenset().union(*(tree_points(tree) for pair in self.trees[alarm] for tree in pair if tree))
 
-    @property
-    def source(self) -> str:
-        """The generated module, the same text for the twin and for the JIT build."""
-        return self.tables.source
-
 
 def build_ruleset(points: Sequence[PointInfo], alarms: Sequence[AlarmRule]) -> Ruleset:
     """Check and compile rules. Raises RuleErrors with every problem of every rule."""

@@ -11,6 +11,7 @@ from typing import Any
 from rules.model import PointInfo
 from rules.tree import Node, Window
 
+MANY = 2  # conditions of one form in an and, or, vote: from so many on they are counted in a loop
 _COMPARE = {"gt": ("l > h", "h <= l"), "ge": ("l >= h", "h < l"), "lt": ("h < l", "l >= h"), "le": ("h <= l", "l > h")}
 
 
@@ -39,12 +40,12 @@ def digest(data: Any) -> str:
 
 
 class Body:
-    """Writes the body of one function; collects what it lifts out."""
+    """Writes the body of one function; collects what it lifts out. `flat`: without parts of its own."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, *, flat: bool = False) -> None:
+        self.plan, self.flat = plan, flat
         self.lines: list[str] = []
-        self.columns: list[tuple[str, int]] = []  # ("point" | "window", number)
+        self.columns: list[tuple[str, int]] = []  # ("point" | "window" | "tally", number)
         self.constants: list[float] = []
         self.tables: list[tuple[int, tuple[float, ...]]] = []  # (which constant says where it stands, knots)
         self.due = False
@@ -122,6 +123,8 @@ class Body:
     def truth(self, node: Node) -> str:
         """Emit a tree of truths; gives the name of its value."""
         if node.op in ("and", "or", "vote"):
+            if len(node.args) >= MANY and not self.flat:
+                return self.counted(node)
             parts = [self.truth(child) for child in node.args]
             k = self.name()
             if node.op == "vote":
@@ -141,6 +144,33 @@ class Body:
             self.lines.append(f"t{k} = 2 if {part} == 2 else 1 - {part}")
             return f"t{k}"
         return self.compare(node) if node.args else self.asked(node)
+
+    def counted(self, node: Node) -> str:
+        """And, or, vote of many: those of one form are counted in a loop; their number is no part of the shape."""
+        forms: dict[str, list[Node]] = {}
+        for child in node.args:
+            body = Body(self.plan, flat=True)
+            forms.setdefault(body.close(body.truth(child)), []).append(child)
+        trues, possible = [], []
+        for alike in forms.values():
+            if len(alike) >= MANY:
+                k = self.name()
+                self.lines.append(
+                    f"n{k}, m{k}, d = tally(tab, par, num, ints, {self.column('tally', self.plan.tally(alike))}, t)"
+                )
+                self.lines.append("due = d if d < due else due")
+                self.due = True
+                trues.append(f"n{k}")
+                possible.append(f"m{k}")
+            else:
+                parts = [self.truth(child) for child in alike]
+                trues += [f"({part} == 1)" for part in parts]
+                possible += [f"({part} != 0)" for part in parts]
+        k = self.name()
+        need = self.constant({"and": float(len(node.args)), "or": 1.0}.get(node.op, node.value))
+        count, most = " + ".join(trues), " + ".join(possible)
+        self.lines.append(f"t{k} = 1 if {count} >= {need} else (0 if {most} < {need} else 2)")
+        return f"t{k}"
 
     def compare(self, node: Node) -> str:
         """A comparison of bounds: true or false only when it is whatever the truth within them."""
@@ -171,21 +201,22 @@ class Body:
             self.lines.append(f"t{k} = {node.op}(num, {self.column('point', node.point)})")
         return f"t{k}"
 
-    def close(self, result: str) -> str:
-        """The whole function, without its first line. Tables follow all other constants, whatever their size."""
+    def close(self, *results: str) -> str:
+        """The function's body. Tables follow all other constants, whatever their size."""
         for constant, knots in self.tables:
             self.constants[constant] = float(len(self.constants))
             self.constants.extend([float(len(knots) // 2), *knots])
         start = ["due = INF"] if self.due else []
-        lines = [*start, *self.lines, f"return {result}, {'due' if self.due else 'INF'}"]
+        given = [f"num[RESULT + {place}] = {result}" for place, result in enumerate(results)]
+        lines = [*start, *self.lines, *given, f"return {'due' if self.due else 'INF'}"]
         return "".join(f"    {line}\n" for line in lines)
 
 
 @dataclass(slots=True)
 class Lifted:
-    """A tree as a row of a table: its shape, and what was lifted out."""
+    """A tree as a row of a table: its shape (the body of a function), and what was lifted out."""
 
-    shape: int
+    shape: str
     columns: list[tuple[str, int]]
     constants: list[float]
 
@@ -198,10 +229,15 @@ class Plan:
     windows: list[Window] = field(default_factory=list)  # inner ones before those that need them
     fed: list[Lifted] = field(default_factory=list)  # how each is fed
     conditions: list[Lifted] = field(default_factory=list)
-    truth_shapes: dict[str, int] = field(default_factory=dict)
-    source_shapes: dict[str, int] = field(default_factory=dict)
+    parts: list[Lifted] = field(default_factory=list)  # of conditions
+    tallies: list[list[int]] = field(default_factory=list)  # parts that are counted together
     _windows: dict[Window, int] = field(default_factory=dict)
     _conditions: dict[Node, int] = field(default_factory=dict)
+
+    @property
+    def shapes(self) -> list[str]:
+        """The bodies of all functions that are needed, each once."""
+        return list(dict.fromkeys(lifted.shape for lifted in (*self.fed, *self.conditions, *self.parts)))
 
     def window(self, window: Window) -> int:
         """The number of a window, made when it is new."""
@@ -209,13 +245,12 @@ class Plan:
             body = Body(self)
             if window.source.unit is None:
                 body.lines.append(f"x = as_number({body.truth(window.source)})")
-                text = body.close("x, x")
+                text = body.close("x", "x")
             else:
-                text = body.close(", ".join(body.number(window.source)))
-            shape = self.source_shapes.setdefault(text, len(self.source_shapes))
+                text = body.close(*body.number(window.source))
             self._windows[window] = len(self.windows)
             self.windows.append(window)
-            self.fed.append(Lifted(shape, body.columns, body.constants))
+            self.fed.append(Lifted(text, body.columns, body.constants))
         return self._windows[window]
 
     def condition(self, node: Node) -> int:
@@ -223,10 +258,20 @@ class Plan:
         if node not in self._conditions:
             body = Body(self)
             text = body.close(body.truth(node))
-            shape = self.truth_shapes.setdefault(text, len(self.truth_shapes))
             self._conditions[node] = len(self.conditions)
-            self.conditions.append(Lifted(shape, body.columns, body.constants))
+            self.conditions.append(Lifted(text, body.columns, body.constants))
         return self._conditions[node]
+
+    def tally(self, nodes: Sequence[Node]) -> int:
+        """The number of a tally of conditions of one form."""
+        numbers = []
+        for node in nodes:
+            body = Body(self, flat=True)
+            text = body.close(body.truth(node))
+            numbers.append(len(self.parts))
+            self.parts.append(Lifted(text, body.columns, body.constants))
+        self.tallies.append(numbers)
+        return len(self.tallies) - 1
 
 
 def used_points(node: Node) -> frozenset[int]:

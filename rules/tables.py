@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
-from rules import agenda, kernel, reads, trends, windows
+from rules import agenda, asked, kernel, reads, trends, windows
+from rules.dispatch import register
 from rules.links import lay_links
 from rules.model import AlarmRule, PointInfo
 from rules.shapes import Lifted, Plan, ages, used_points, used_windows
@@ -52,7 +52,14 @@ class Tables:
     par: list[float]
     num: list[float]
     ints: list[int]
-    source: str
+    shapes: dict[int, str]  # by number, the bodies of the generated functions
+    places: list[int]  # where in `tab` their numbers stand
+
+
+def adopt(tables: Tables) -> None:
+    """Make shapes of tables that were laid out by another process known to this one's twin."""
+    for body in tables.shapes.values():
+        register(body, _NAMES)
 
 
 def lay_out(plan: Plan, alarms: Sequence[AlarmRule], levels: Sequence[Sequence[tuple[Node, Node | None]]]) -> Tables:
@@ -61,21 +68,29 @@ def lay_out(plan: Plan, alarms: Sequence[AlarmRule], levels: Sequence[Sequence[t
         [(plan.condition(when), -1 if clear is None else plan.condition(clear)) for when, clear in pairs]
         for pairs in levels
     ]
-    num_head = [windows.NAN]  # windows.LOCAL_OFFSET
-    tables = Tables([0] * windows.HEADER, [p.stale_after_s for p in plan.points], num_head, [0] * kernel.G_SIZE, "")
+    num_head = [windows.NAN, 0.0, 0.0]  # windows.LOCAL_OFFSET, RESULT
+    tables = Tables([0] * windows.HEADER, [p.stale_after_s for p in plan.points], num_head, [0] * kernel.G_SIZE, {}, [])
     tab, num, ints = tables.tab, tables.num, tables.ints
+    numbers_of = {body: register(body, _NAMES) for body in plan.shapes}
+    tables.shapes = {number: body for body, number in numbers_of.items()}
     counts = (len(plan.points), len(plan.windows), len(alarms))
     tab[windows.H_POINT_COUNT], tab[windows.H_WINDOW_COUNT], tab[windows.H_ALARM_COUNT] = counts
     tab[windows.H_POINTS] = len(num)
     for point in plan.points:
         num.extend([windows.NAN, windows.NAN, 0.0, 0.0, 0.0, -1.0, declared_baseline(point), windows.INF, windows.INF])
-    _lay_windows(plan, tables)
-    tab[windows.H_CONDITIONS] = len(tab)
-    tab.extend([0] * len(plan.conditions))
-    for c, lifted in enumerate(plan.conditions):
-        tab[tab[windows.H_CONDITIONS] + c] = len(tab)
-        tab.extend([lifted.shape, len(tables.par), *_columns(tab, lifted)])
-        tables.par.extend(lifted.constants)
+    tallies: list[int] = []
+    for numbers_of_parts in plan.tallies:
+        tallies.append(len(tab))
+        tab.extend([len(numbers_of_parts), *numbers_of_parts])
+    _lay_windows(plan, tables, tallies, numbers_of)
+    for header, rows in ((windows.H_CONDITIONS, plan.conditions), (windows.H_PARTS, plan.parts)):
+        tab[header] = len(tab)
+        tab.extend([0] * len(rows))
+        for c, lifted in enumerate(rows):
+            tab[tab[header] + c] = len(tab)
+            tables.places.append(len(tab))
+            tab.extend([numbers_of[lifted.shape], len(tables.par), *_columns(tab, lifted, tallies)])
+            tables.par.extend(lifted.constants)
     _lay_alarms(tables, alarms, levels, numbers)
     lay_links(plan, tables.tab, tables.par, tables.ints, levels)
     tab[windows.H_BOUNDS] = len(num)
@@ -91,7 +106,6 @@ def lay_out(plan: Plan, alarms: Sequence[AlarmRule], levels: Sequence[Sequence[t
         ints.extend([0] * (2 * count))
     tab[windows.H_OUT], tab[windows.H_OUT_SIZE] = len(ints), counts[2]
     ints.extend([0] * (3 * (2 * counts[2] + 2)))
-    tables.source = _source(plan)
     return tables
 
 
@@ -102,17 +116,17 @@ def declared_baseline(point: PointInfo) -> float:
     return windows.INF if point.baseline == "first" else float(point.baseline)
 
 
-def _columns(tab: Sequence[int], lifted: Lifted) -> list[int]:
-    """Points as places in the state, windows as rows."""
-    return [
-        tab[windows.H_POINTS] + number * kernel.POINT_ROW
-        if kind == "point"
-        else tab[windows.H_WINDOWS] + number * windows.W_ROW
-        for kind, number in lifted.columns
-    ]
+def _columns(tab: Sequence[int], lifted: Lifted, tallies: Sequence[int]) -> list[int]:
+    """Points as places in the state, windows as rows, tallies as places of their lists."""
+    places: Mapping[str, Callable[[int], int]] = {
+        "point": lambda number: tab[windows.H_POINTS] + number * asked.POINT_ROW,
+        "window": lambda number: tab[windows.H_WINDOWS] + number * windows.W_ROW,
+        "tally": lambda number: tallies[number],
+    }
+    return [places[kind](number) for kind, number in lifted.columns]
 
 
-def _lay_windows(plan: Plan, tables: Tables) -> None:
+def _lay_windows(plan: Plan, tables: Tables, tallies: Sequence[int], numbers_of: Mapping[str, int]) -> None:
     tab, par = tables.tab, tables.par
     tab[windows.H_WINDOWS] = len(tab)
     tab.extend([0] * (windows.W_ROW * len(plan.windows)))
@@ -122,11 +136,11 @@ def _lay_windows(plan: Plan, tables: Tables) -> None:
         row = [0] * windows.W_ROW
         row[windows.W_FAMILY], row[windows.W_STRIDE], row[windows.W_TIMED] = family, stride, int(timed)
         row[windows.W_NUM], row[windows.W_INT], row[windows.W_PAR] = len(tables.num), len(tables.ints), len(par)
-        row[windows.W_SHAPE] = lifted.shape
+        row[windows.W_SHAPE] = numbers_of[lifted.shape]
         par.extend(_parameters(window, plan.points))
         row[windows.W_CONSTANTS], row[windows.W_ARGUMENTS] = len(par), len(tab)
         par.extend(lifted.constants)
-        tab.extend(_columns(tab, lifted))
+        tab.extend(_columns(tab, lifted, tallies))
         if stride:
             row[windows.W_RING] = row[windows.W_NUM] + windows.N_BACK + 2 * stride
             row[windows.W_SUFFIX] = row[windows.W_RING] + windows.CAPACITY * stride
@@ -139,6 +153,7 @@ def _lay_windows(plan: Plan, tables: Tables) -> None:
             tables.num.extend(NO_RING[family])
         at = tab[windows.H_WINDOWS] + w * windows.W_ROW
         tab[at : at + windows.W_ROW] = row
+        tables.places.append(at + windows.W_SHAPE)
         tables.ints.extend([0] * windows.I_SIZE)
 
 
@@ -180,43 +195,17 @@ def _lay_alarms(
             at += kernel.L_ROW
 
 
-# --- source ------------------------------------------------------------------------------------------------------
+# --- what judges --------------------------------------------------------------------------------------------------
+
+_FIXED = (windows, reads, trends, asked, agenda, kernel)
+_NAMES = {name: value for module in _FIXED[:4] for name, value in vars(module).items()}  # that shapes may call
 
 
 @cache
-def _fixed() -> str:
-    """The fixed modules below their marks: one text for the twin and for the JIT build."""
-    modules = (windows, reads, trends, agenda, kernel)
-    texts = (Path(module.__file__ or "").read_text(encoding="utf-8") for module in modules)
+def fixed_source() -> str:
+    """The fixed modules below their marks: the text that a build compiles, and that the twin runs as it stands."""
+    texts = (Path(module.__file__ or "").read_text(encoding="utf-8") for module in _FIXED)
     return "\n\n".join(text.partition(_MARK)[2].partition("\n")[2] for text in texts)
-
-
-def _choose(name: str, shapes: int, at: str, pad: str = "    ", low: int = 0) -> str:
-    """A binary search for the shape's function."""
-    if shapes - low <= 1:
-        return f"{pad}return {name}_{low}(tab, par, num, ints, {at}, t)\n"
-    middle = (low + shapes) // 2
-    return (
-        f"{pad}if shape < {middle}:\n{_choose(name, middle, at, pad + '    ', low)}"
-        f"{pad}else:\n{_choose(name, shapes, at, pad + '    ', middle)}"
-    )
-
-
-def _source(plan: Plan) -> str:
-    """The whole generated module, without imports and decorators."""
-    parts = [_fixed(), "\n\ndef as_number(truth):\n    return NAN if truth == 2 else 1.0 * truth\n"]
-    head = "(tab, par, num, ints, {}, t):\n"
-    for name, shapes, where in (
-        ("truth", plan.truth_shapes, "row = tab[tab[H_CONDITIONS] + c]\n    shape = tab[row]"),
-        ("fed", plan.source_shapes, "shape = tab[r + W_SHAPE]"),
-    ):
-        parts.extend(f"\n\ndef {name}_{number}" + head.format("a, b") + text for text, number in shapes.items())
-        at = "row + 2, tab[row + 1]" if name == "truth" else "tab[r + W_ARGUMENTS], tab[r + W_CONSTANTS]"
-        nothing = "    return 2, INF\n" if name == "truth" else "    return NAN, NAN, INF\n"
-        choice = f"    {where}\n{_choose(name, len(shapes), at)}" if shapes else nothing
-        function = ("condition", "c") if name == "truth" else ("source", "r")
-        parts.append(f"\n\ndef {function[0]}{head.format(function[1])}{choice}")
-    return "".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,21 +216,7 @@ class Kernels:
     history: Callable[..., int]
     arrays: Callable[[array[Any]], Any]
     name: str
+    tables: Callable[[array[int]], array[int]] = lambda tab: tab  # as they want shapes to be named
 
 
-@cache
-def compiled(source: str) -> CodeType:
-    """The twin's code."""
-    return compile("from __future__ import annotations\nfrom math import sqrt\n" + source, "<rules>", "exec")
-
-
-def plain(names: Mapping[str, Any]) -> Kernels:
-    """The twin's names as what judges."""
-    return Kernels(names["run"], names["history"], lambda state: state, "twin")
-
-
-def twin(source: str) -> dict[str, Any]:
-    """The generated module as plain Python: its names."""
-    names: dict[str, Any] = {"__name__": "rules.generated"}
-    exec(compiled(source), names)  # noqa: S102 - our own text, built from checked trees; constants stand in tables
-    return names
+TWIN = Kernels(kernel.run, kernel.history, lambda state: state, "twin")

@@ -1,4 +1,4 @@
-"""Lines through windows of readings: slope, projection, time to failure. Legal as Python and as njit; it feeds nothing."""
+"""Lines through windows: slope, projection, time to failure. Legal as Python and as njit; it feeds no window."""
 
 from __future__ import annotations
 

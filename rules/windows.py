@@ -46,9 +46,9 @@ MEAN, EXTREME, PAST, SLOPE, INCREASE, SPREAD, ORDER, SPAN, STREAK, DECAY = range
 H_POINTS, H_WINDOWS, H_ALARMS, H_LEVELS, H_CONDITIONS, H_BOUNDS, H_DUES, H_OUT, H_OUT_SIZE = (*range(7), 9, 10)
 H_WINDOW_LIST, H_ALARM_LIST, H_POINT_WINDOWS, H_POINT_ALARMS, H_WINDOW_WINDOWS, H_WINDOW_ALARMS = range(11, 17)
 H_POINT_COUNT, H_WINDOW_COUNT, H_ALARM_COUNT, H_INBOX, H_INBOX_VALUES = range(17, 22)
-H_EACH_WINDOWS, H_EACH_ALARMS, H_LIMITS, H_ZONES = range(22, 26)
-HEADER = 26  # H_DUES stands for three groups: see agenda
-LOCAL_OFFSET = 0  # in `num`: local time = judgement time + this; NaN: not known
+H_EACH_WINDOWS, H_EACH_ALARMS, H_LIMITS, H_ZONES, H_PARTS = range(22, 27)
+HEADER = 27  # H_DUES stands for three groups: see agenda
+LOCAL_OFFSET, RESULT = 0, 1  # in `num`: local time = judgement time + this (NaN: not known); what a shape gives, two
 
 # A window's row in `tab`, its parameters in `par`.
 W_FAMILY, W_NUM, W_INT, W_PAR, W_STRIDE, W_RING, W_SUFFIX, W_TIMED, W_SHAPE, W_CONSTANTS, W_ARGUMENTS = range(11)
@@ -112,7 +112,7 @@ def clear(family: int, stride: int, num: State, seg: int) -> None:
     """An empty segment or aggregate at `seg`."""
     num[seg + S_START] = 0.0
     num[seg + S_GOOD] = 0.0
-    empty = NAN if family == EXTREME or family == ORDER else 0.0  # noqa: PLR1714 - njit
+    empty = NAN if family in (EXTREME, ORDER) else 0.0
     for k in range(S_A, stride):
         num[seg + k] = empty
 
@@ -120,7 +120,7 @@ def clear(family: int, stride: int, num: State, seg: int) -> None:
 def combine(family: int, num: State, into: int, seg: int) -> None:
     """Add what stands at `seg` to what stands at `into`."""
     num[into + S_GOOD] += num[seg + S_GOOD]
-    if family == MEAN or family == INCREASE:  # noqa: PLR1714 - njit
+    if family in (MEAN, INCREASE):
         num[into + S_A] += num[seg + S_A]
         num[into + S_B] += num[seg + S_B]
     elif family == EXTREME:
@@ -265,7 +265,7 @@ def pull(num: State, at: int, count: int, x: float) -> None:
 
 def rebuild(tab: Ints, num: State, ints: Counts, r: int) -> None:
     """Suffixes and sorted values from the segments, after those were put back."""
-    i, stride = tab[r + W_INT], tab[r + W_STRIDE]
+    i = tab[r + W_INT]
     flip(tab, num, ints, r, ints[i + I_FRONT] - 1)
     ints[i + I_CHANGED] = 1
     if tab[r + W_FAMILY] == ORDER:
@@ -388,7 +388,7 @@ def period_of(start: float, period: float, t: float) -> float:
 
 
 def feed_streak(period: float, num: State, n: int, t: float, truth: float) -> None:
-    """A condition's new truth: the streak of periods in which it was surely true, and that in which it may have been."""
+    """A condition's new truth: the streak of periods in which it was true, and that in which it may have been."""
     if num[n + N_TRUTH] == 1.0:
         num[n + N_SURE_UPTO] = period_of(num[n + N_SURE], period, t)
     if num[n + N_TRUTH] != 0.0:

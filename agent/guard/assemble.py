@@ -94,7 +94,7 @@ def assemble(site_path: Path, places: Places) -> Guard:
     journal.start()
     annunciators: dict[str, Annunciator] = {}
     core = _core(site, clock, journal, annunciators)
-    builder, speech = Builder(site.ruleset, places.cache / "rules"), Speech(places.cache / "speech")
+    builder, speech = Builder(site.ruleset.tables, places.cache / "rules"), Speech(places.cache / "speech")
     guard = Guard(site, fault, places, journal, clock, core, builder, speech, annunciators, site_path)
     for config in site.outputs.values():
         annunciators[config.name] = _annunciator(guard, config)

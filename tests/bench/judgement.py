@@ -68,7 +68,7 @@ def step_us(ruleset, kernels, at_once, steps=400):
 
 def build(ruleset, directory):
     """(kernels, seconds until ready, longest stall of this thread in ms)."""
-    builder = Builder(ruleset, directory)
+    builder = Builder(ruleset.tables, directory)
     stalls, began = [], time.perf_counter()
     builder.start()
     last = time.perf_counter()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rules.backtest import Steps
 from rules.judge import build_ruleset
@@ -25,44 +26,60 @@ SHAPES = (
     ("good({a}) and {low} mm < {a} < {high} mm", None),
 )
 PLAIN = SHAPES[:1]
+DELAY_S, CLEAR_DELAY_S = 120.0, 300.0
+Shapes = Sequence[tuple[str, str | None]]
 
 
-def alarms(
-    points: Sequence[str], count: int, shapes: Sequence[tuple[str, str | None]], delays_s: tuple[float, float] = (120, 300)
-) -> list[AlarmRule]:
-    """So many rules over points of 50 to 150 mm."""
+def words(count: int, points: int) -> list[dict[str, int]]:
+    """What stands in each rule's text; a, b, c are points' numbers."""
     chance, found = random.Random(count), []
     for k in range(count):
-        when, clear = shapes[k % len(shapes)]
         high = chance.randrange(105, 140)
-        words = dict(zip("abc", (points[(k + n) % len(points)] for n in range(3)), strict=True))
-        words |= {"high": high, "low": high - 3, "rise": 20, "rate": 1}
-        level = LevelRule("red", when.format(**words), delays_s[0], clear and clear.format(**words), delays_s[1])
+        places = {letter: (k + n) % points for n, letter in enumerate("abc")}
+        found.append({**places, "high": high, "low": high - 3, "rise": 20, "rate": 1})
+    return found
+
+
+def alarms(points: Sequence[str], count: int, shapes: Shapes) -> list[AlarmRule]:
+    """So many rules over points of 50 to 150 mm."""
+    found = []
+    for k, given in enumerate(words(count, len(points))):
+        when, clear = shapes[k % len(shapes)]
+        said = given | {letter: points[given[letter]] for letter in "abc"}
+        level = LevelRule("red", when.format(**said), DELAY_S, clear and clear.format(**said), CLEAR_DELAY_S)
         found.append(AlarmRule(f"alarm-{k}", (level,)))
     return found
 
 
-def site(shapes: Sequence[tuple[str, str | None]], count: int = 200, points: int = 50) -> Ruleset:
+def site(shapes: Shapes, count: int = 200, points: int = 50) -> Ruleset:
     """A rule set over the points of a made recording."""
     infos = history.infos(points)
     return build_ruleset(infos, alarms([info.name for info in infos], count, shapes))
 
 
-def columns(minutes: int, points: int = 50) -> Steps:
-    """The made recording, gapless, as one stretch."""
-    values = np.empty((minutes, points))
-    done = 0
+STRETCH = 2000  # steps; 100 000 samples
+
+
+def values(minutes: int, points: int = 50) -> NDArray[np.float64]:
+    """The made recording, gapless: a row a minute."""
+    found, done = np.empty((minutes, points)), 0
     for table in history.chunks(minutes, points):
         for k, name in enumerate(history.names(points)):
-            values[done : done + len(table), k] = table.column(name).to_numpy()
+            found[done : done + len(table), k] = table.column(name).to_numpy()
         done += len(table)
-    return Steps(
-        history.START_S + 60.0 * np.arange(minutes),
-        np.arange(0, (minutes + 1) * points, points),
-        np.tile(np.arange(points), minutes),
-        values.reshape(-1),
-        np.zeros(minutes * points, np.int64),
-    )
+    return found
+
+
+def stretches(recorded: NDArray[np.float64], times: int = 1) -> Iterator[Steps]:
+    """The recording as steps, so many times one after the other; what is the same in every stretch is shared."""
+    minutes, points = recorded.shape
+    first = np.arange(0, (STRETCH + 1) * points, points)
+    point, quality = np.tile(np.arange(points), STRETCH), np.zeros(STRETCH * points, np.int64)
+    for again in range(times):
+        for start in range(0, minutes, STRETCH):
+            rows = recorded[start : start + STRETCH]
+            count, at_s = len(rows), history.START_S + 60.0 * (again * minutes + start + np.arange(len(rows)))
+            yield Steps(at_s, first[: count + 1], point[: rows.size], rows.reshape(-1), quality[: rows.size])
 
 
 def rough(steps: int, points: Sequence[PointInfo], seed: int) -> Steps:

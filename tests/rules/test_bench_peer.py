@@ -26,7 +26,7 @@ def test_c_peer_and_twin_move_alarms_alike(shapes, count):
         steps = sets.rough(800, ruleset.points, seed)
         born_s = float(steps.at_s[0]) - 3.0
         ours = np.array(judged(ruleset, steps, born_s), MOVE)
-        theirs = peer.judge(born_s, steps)
+        theirs = peer.judge(born_s, [steps])
         assert theirs.tolist() == ours.tolist()
         many += len(ours)
     peer.close()

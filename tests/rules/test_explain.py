@@ -69,7 +69,7 @@ def test_it_changes_nothing_and_agrees_with_the_generated_functions(chance):
     for k, level in enumerate(told):
         row = judge._tab[windows.H_LEVELS] + k * kernel.L_ROW
         copies = judge._tab, judge._par, judge._num[:], judge._ints[:]
-        truth, _ = judge._twin["condition"](*copies, judge._tab[row + kernel.L_WHEN], judge.now_s)
+        truth, _ = kernel.condition(*copies, judge._tab[row + kernel.L_WHEN], judge.now_s)
         assert level["truth"] == ("false", "true", "unknown")[truth], EVERYTHING[k]
 
 
@@ -82,10 +82,10 @@ def test_bounds_of_windows_fed_by_terms_are_those_of_the_generated_source(seed, 
     for t, samples in random_series(seed, 30):
         judge.step(t, samples)
     tab, par, num, ints = judge._tab, judge._par, judge._num[:], judge._ints[:]
-    walk = _Walk(ruleset, (tab, par, num, ints), judge.now_s, judge._twin)
+    walk = _Walk(ruleset, (tab, par, num, ints), judge.now_s)
     for w, window in enumerate(ruleset.plan.windows):
         row = tab[windows.H_WINDOWS] + w * windows.W_ROW
-        lo, hi, _ = judge._twin["source"](tab, par, num[:], ints[:], row, judge.now_s)
+        lo, hi, _ = kernel.source(tab, par, num[:], ints[:], row, judge.now_s)
         if window.source.unit is None:
             want = {0: 0.0, 1: 1.0, 2: math.nan}[int(walk.truth(window.source))]
             assert repr((lo, hi)) == repr((want, want))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import drivers.api
-from rules import model
+from rules import kernel, model
 from rules.judge import Judge, SnapshotError, build_ruleset
 from rules.model import BAD, COMM_FAULT, GOOD, OVER_RANGE, AlarmRule, LevelRule, PointInfo, Sample, Truth
 
@@ -243,7 +243,7 @@ def test_generated_functions_agree_with_the_walk_over_the_tree(random_rules, ran
             for (when, _), level in zip(pairs, levels, strict=True):
                 c = ruleset.plan.condition(when)
                 state = (tab, judge._par, judge._num[:], judge._ints[:])
-                truth, _ = judge._twin["condition"](*state, c, judge.now_s)
+                truth, _ = kernel.condition(*state, c, judge.now_s)
                 assert Truth(truth).name.lower() == level["truth"], level["when"]
     for a in range(4):  # looking forgets what is over, and nothing else
         other.explain(a)

@@ -7,7 +7,9 @@ import ctypes
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,25 +31,39 @@ class Peer:
         self._directory = tempfile.TemporaryDirectory(prefix="tocsin-peer-")
         self.path = Path(self._directory.name) / "rules.so"
         self.path.with_name("rules.h").write_text(Source(ruleset).text(), encoding="utf-8")
-        command = [compiler, *flags, f"-I{self._directory.name}", f"-I{HERE}", "-o", str(self.path), str(HERE / "judge.c")]
+        command = [
+            compiler,
+            *flags,
+            f"-I{self._directory.name}",
+            f"-I{HERE}",
+            "-o",
+            str(self.path),
+            str(HERE / "judge.c"),
+        ]
         subprocess.run([*command, "-lm"], check=True)
 
     def close(self) -> None:
         self._directory.cleanup()
 
-    def judge(self, born_s: float, steps: Steps, room: int = 1 << 20) -> Moves:
-        """The moves of a history in one stretch. A library opened anew has its first state."""
+    def judge(self, born_s: float, stretches: Iterable[Steps], room: int = 1 << 20) -> Moves:
+        """The moves of a history. A library opened anew has its first state."""
         with tempfile.TemporaryDirectory() as directory:
             library = ctypes.CDLL(shutil.copy(self.path, directory))
+        library.judge.restype = ctypes.c_long
         moves = np.zeros(room, MOVE)
-        call = library.judge
-        call.restype = ctypes.c_long
-        columns = [steps.at_s, steps.first, steps.point, steps.value, steps.quality, moves]
-        pointers = [ctypes.c_void_p(column.ctypes.data) for column in columns]
-        count = call(
-            ctypes.c_double(born_s), ctypes.c_long(len(steps.at_s)), *pointers, ctypes.c_long(room)
-        )
+        library.begin(ctypes.c_double(born_s), pointer(moves), ctypes.c_long(room))
+        count = 0
+        for steps in stretches:
+            columns = (steps.at_s, steps.first, steps.point, steps.value, steps.quality)
+            count = library.judge(ctypes.c_long(len(steps.at_s)), *map(pointer, columns))
         _ctypes.dlclose(library._handle)
         if count > room:
             raise ValueError(f"{count} moves, room for {room}")
         return moves[:count]
+
+
+def pointer(column: NDArray[Any]) -> ctypes.c_void_p:
+    """Where a column stands, for C."""
+    if not column.flags.c_contiguous:
+        raise ValueError("C reads columns without gaps")
+    return ctypes.c_void_p(column.ctypes.data)

@@ -164,13 +164,19 @@ class Source:
                 continue
             if window.source.op != "point":
                 raise ValueError("the C peer knows windows of points only")
-            numbers = f".length = {length!r}, .slot = {length / 64!r}, .cover = {window.coverage * length * (1 - 1e-9)!r}"
+            numbers = (
+                f".length = {length!r}, .slot = {length / 64!r}, .cover = {window.coverage * length * (1 - 1e-9)!r}"
+            )
             empty = "{.start = 0}" if family != "extreme" else "{0, 0, NAN, NAN, NAN, NAN}"
             held = ".lo = NAN, .hi = NAN"
-            rows.append(f"    {{.point = {window.source.point}, {numbers}, {held}, .back = {empty}, .between = {empty}}},")
+            rows.append(
+                f"    {{.point = {window.source.point}, {numbers}, {held}, .back = {empty}, .between = {empty}}},"
+            )
         name, count = FAMILIES[family], family.upper() + "S"
         body = "\n".join(rows)
-        return f"enum {{ {count} = {len(rows)} }};\nstatic {family}_window {name}[{max(len(rows), 1)}] = {{\n{body}\n}};\n"
+        return (
+            f"enum {{ {count} = {len(rows)} }};\nstatic {family}_window {name}[{max(len(rows), 1)}] = {{\n{body}\n}};\n"
+        )
 
     def span_feeds(self) -> str:
         """What each span is fed with: a table of conditions."""
@@ -212,7 +218,11 @@ def plain(pair: tuple[Node, Node | None]) -> bool:
         and tuple(child.op for child in when.args) == ops
         and (
             clear is None
-            or (clear.op == "lt" and tuple(c.op for c in clear.args) == ops and clear.args[0].point == when.args[0].point)
+            or (
+                clear.op == "lt"
+                and tuple(c.op for c in clear.args) == ops
+                and clear.args[0].point == when.args[0].point
+            )
         )
     )
 

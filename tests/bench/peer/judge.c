@@ -26,10 +26,8 @@ static uint64_t go_stale(double t) {
 
 static inline double next_timer(void) { return next_stale < next_due ? next_stale : next_due; }
 
-/* Returns how many moves there were; the first `room_` of them stand in `moves_`. Fresh state in a fresh process or
- * library only. */
-long judge(double born, long steps, const double *at, const int64_t *first, const int64_t *which, const double *value,
-           const int64_t *quality, move *moves_, long room_) {
+/* Nothing is known yet. State is as fresh as the library: for another history it has to be loaded anew. */
+void begin(double born, move *moves_, long room_) {
     moves = moves_;
     room = room_;
     start(born);
@@ -40,6 +38,11 @@ long judge(double born, long steps, const double *at, const int64_t *first, cons
         if (points[p].stale_at < next_stale) next_stale = points[p].stale_at;
     }
     settle(born, 0);
+}
+
+/* Judges a stretch of steps; returns how many moves there were in all, of which the first `room` stand in `moves`. */
+long judge(long steps, const double *at, const int64_t *first, const int64_t *which, const double *value,
+           const int64_t *quality) {
     for (long k = 0; k < steps; k++) {
         double t = at[k];
         uint64_t touched = 0;
