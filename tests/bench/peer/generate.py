@@ -1,4 +1,4 @@
-"""Writes a rule set as C tables and functions, which judge.c judges with. It shares no code with the rule engine's kernel.
+"""Writes a rule set as C tables and functions, which judge.c judges with. It shares no code with the kernel.
 
 Covered is what the bench's rules ask for: one level an alarm, `on_missing = "hold"`, comparisons of points and of
 windows with constants, joined by and, or, not, vote, good, within. Anything else raises ValueError.
