@@ -106,8 +106,7 @@ def _guard(site: Path, state: Path | None, socket: Path | None, *, with_link: bo
 
     set_up_logs()
     state = _state(state)
-    cache = Path(os.environ.get("CACHE_DIRECTORY", state / "cache"))
-    places = Places(state, cache, _socket(socket, state))
+    places = Places(state, _cache(state), _socket(socket, state))
     try:
         assembled = assemble(site.resolve(), places)
     except ConfigErrors as errors:
@@ -186,8 +185,36 @@ def backtest(site: Path, **options: Any) -> None:
     options["jit"] = not options.pop("no_jit")
     for key in ("margin", "tolerance"):
         options[f"{key}_s"] = _duration(options.pop(key), f"--{key}")
-    cache = Path(os.environ.get("CACHE_DIRECTORY", _state(None) / "cache")) / "rules"
-    sys.exit(run_backtest(Request(site, cache=cache, **options)))
+    sys.exit(run_backtest(Request(site, cache=_cache() / "rules", **options)))
+
+
+@main.command()
+@click.argument("models", nargs=-1, metavar="[MODEL...]")
+def prebuild(models: tuple[str, ...]) -> None:
+    """Compile the models of the library ahead, all or these, so that a site that uses only them never compiles."""
+    from rich.progress import Progress
+
+    from rules.library import names
+    from rules.modelfile import ModelErrors
+    from rules.prebuilt import prebuild as prebuild_models
+
+    chosen = models or tuple(names())
+    try:
+        with Progress() as progress:
+            task = progress.add_task("compiling the models of the library", total=len(chosen))
+            result = prebuild_models(_cache() / "rules", chosen, lambda done, _: progress.update(task, completed=done))
+            progress.update(task, completed=len(chosen) if result.state == "ready" else None)
+    except ModelErrors as errors:
+        click.echo(str(errors), err=True)
+        sys.exit(2)
+    if result.state != "ready":
+        click.echo(f"not compiled, plain Python will judge: {result.reason}", err=True)
+        sys.exit(1)
+    click.echo(f"{len(chosen)} models are compiled in {_cache() / 'rules'}")
+
+
+def _cache(state: Path | None = None) -> Path:
+    return Path(os.environ.get("CACHE_DIRECTORY", (state or _state(None)) / "cache"))
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -7,26 +7,44 @@ another unit than the model's may have a shape of its own, and compiles that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
+from rules.build import BuildResult, kernels_for
 from rules.language import parse
-from rules.library import bind, load_model, names, own_inputs, own_points
+from rules.library import bind, load_model, own_inputs, own_points
 from rules.model import AlarmRule, PointInfo
 from rules.modelfile import Model
 from rules.shapes import MANY, Plan
 from rules.tables import Tables, lay_out
 from rules.tree import Node
 
+AT_ONCE = 8  # models compiled by one process: all of them would take half a gigabyte
 _INTERVAL_S = 60.0
 
 
-def library_tables() -> Tables:
-    """Every model of the library, bound in every way that gives another shape. Raises rules.modelfile.ModelErrors."""
+def prebuild(
+    cache_dir: Path, models: Sequence[str], progress: Callable[[int, float], None] = lambda *_: None
+) -> BuildResult:
+    """Compile models ahead, waiting for it; `progress` is told how many are done, and the seconds of the present ones.
+
+    Gives the last result: the first one that did not come about, if any.
+    """
+    for done in range(0, len(models), AT_ONCE):
+        tables = library_tables(models[done : done + AT_ONCE])
+        result = kernels_for(tables, cache_dir, lambda seconds, done=done: progress(done, seconds))
+        if result.state != "ready":
+            break
+    return result
+
+
+def library_tables(models: Iterable[str]) -> Tables:
+    """These models of the library, bound in every way that gives another shape. Raises rules.modelfile.ModelErrors."""
     points: list[PointInfo] = []
     alarms: list[AlarmRule] = []
-    for name in names():
+    for name in models:
         model = load_model(name)
         for number, own in enumerate(_bindings(model)):
             renamed = {point.name: f"{name}-{number}.{point.name}" for point in own}

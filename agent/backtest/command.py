@@ -126,7 +126,7 @@ def _build(ruleset: Ruleset, request: Request, tell: Tell) -> BuildResult | None
     """The compiled rules, None where they are not wanted."""
     if not request.jit:
         return None
-    return kernels_for(ruleset.tables, request.cache, lambda _: tell("compiling the rules, once for this set of shapes"))
+    return kernels_for(ruleset.tables, request.cache, lambda _: tell("compiling the rules, once for these shapes"))
 
 
 def _how_far(judged: Judged, zone: tzinfo) -> str:
