@@ -2,6 +2,7 @@
 
 import math
 import random
+import statistics
 
 import pytest
 from hypothesis import given, settings
@@ -74,13 +75,20 @@ def reference(name, history, t):
     if name == "change":
         return (now[0] - then[1], now[1] - then[0]) if covered and now and then else None
     inside = [(u, v, over) for u, v, over in history.readings if start < u <= t and v is not None]
-    if name == "rate":
+    if name in ("median", "stddev"):
+        some = [(v, math.inf if over else v) for _, v, over in inside] + ([then] if then else [])
+        if not covered or (name == "stddev" and (len(some) < 2 or any(low != high for low, high in some))):
+            return None
+        if name == "median":
+            return statistics.median(low for low, _ in some), statistics.median(high for _, high in some)
+        return (statistics.stdev(low for low, _ in some),) * 2
+    if name in ("rate", "forecast"):
         if not covered or len(inside) < 3 or any(over for _, _, over in inside):
             return None
         mean_t = sum(u for u, _, _ in inside) / len(inside)
         mean_x = sum(v for _, v, _ in inside) / len(inside)
         slope = sum((u - mean_t) * (v - mean_x) for u, v, _ in inside) / sum((u - mean_t) ** 2 for u, _, _ in inside)
-        return slope, slope
+        return (slope,) * 2 if name == "rate" else (mean_x + slope * (t + 30.0 - mean_t),) * 2
     raise AssertionError(name)
 
 
@@ -120,13 +128,16 @@ def series(draw, shortest, longest):
     return found
 
 
-@pytest.mark.parametrize("name", ["avg", "min", "max", "rise", "fall", "last", "change", "rate", "share"])
+@pytest.mark.parametrize(
+    "name", ["avg", "min", "max", "rise", "fall", "last", "change", "rate", "share", "median", "stddev", "forecast"]
+)
 @settings(max_examples=40, deadline=None)
 @given(readings=series(2.0, 12.0), extra=st.lists(st.floats(0, 10), min_size=60, max_size=60))
 def test_slow_readings_are_exact(name, readings, extra):
     """Readings at least W/64 apart: no blur at all."""
     source = "a.x > 50 mm" if name == "share" else "a.x"
-    judge, history = judge_of(f"{name}({source}, 100 s) > 3 {UNITS.get(name, 'mm')}"), History()
+    horizon = ", 30 s" if name == "forecast" else ""
+    judge, history = judge_of(f"{name}({source}, 100 s{horizon}) > 3 {UNITS.get(name, 'mm')}"), History()
     for (t, value, quality), later in zip(readings, extra, strict=False):
         judge.step(t, [Sample(0, value, quality)])
         history.readings.append((t, value if quality in (GOOD, OVER_RANGE) else None, quality == OVER_RANGE))
