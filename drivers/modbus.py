@@ -17,6 +17,7 @@ from drivers import frames
 from drivers.api import BadFrame, DriverError, Duration, NotPresent, Refused, Section, Timeout
 from drivers.frames import Request, Table
 from drivers.health import LineHealth, UnitHealth
+from drivers.ring import Ring
 from drivers.serialwire import SerialWire
 from drivers.tcpwire import TcpWire
 from drivers.wires import Outcome, Timing, Wire
@@ -103,6 +104,7 @@ class ModbusLine:
         self.name = name
         self.section = section
         self.health = LineHealth(since_mono_ns=time.monotonic_ns())
+        self.ring = Ring()  # of the last frames, for who watches
         self._least_quiet_s = quiet_s
         self._manners: dict[int, _Manner] = {}
         self._longest_s = section.timeout
@@ -251,6 +253,10 @@ class ModbusLine:
         if job is None:
             return
         self._count(job.request.unit_id, outcome)
+        error = outcome.error
+        if not isinstance(error, NotPresent):  # then nothing was said
+            reason = error.reason if error else ""
+            self.ring.add(outcome.mono_ns, job.request.rtu, outcome.raw, outcome.elapsed_s, reason)
         manner = self._manners.get(job.request.unit_id)
         if manner and manner.gap_s:
             manner.ready_s = asyncio.get_running_loop().time() + manner.gap_s
@@ -287,9 +293,10 @@ class ModbusLine:
         self.replied(_failure(NotPresent(f"{self.name}: {reason}")))
         self._fail_waiting(NotPresent(f"{self.name}: {reason}"))
 
-    def heard(self, size: int, *, whole: bool) -> None:
+    def heard(self, data: bytes, *, whole: bool) -> None:
         """Bytes came that nobody waited for."""
-        self.health.stray_bytes += size
+        self.health.stray_bytes += len(data)
+        self.ring.overheard(data)
         if whole:
             unit = self._unit(self._last_unit_id)
             unit.late += 1

@@ -44,6 +44,7 @@ class SerialWire:
         self._next_open_s = 0.0
         self._why_closed = "not opened yet"
         self._ever_open = False
+        self._raw = b""  # of the current reply
         self._limit: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
@@ -97,7 +98,7 @@ class SerialWire:
 
     def _exchange(self, request: Request, reply_s: float, quiet_s: float) -> Outcome:
         sent_s = time.monotonic()
-        reply = b""
+        reply = self._raw = b""
 
         def on_port() -> None:
             nonlocal sent_s, reply
@@ -111,7 +112,7 @@ class SerialWire:
         error = self._guarded(on_port)
         mono_ns = time.monotonic_ns()
         self._last_byte_s = mono_ns / 1e9
-        return Outcome(reply, error, mono_ns, self._last_byte_s - sent_s)
+        return Outcome(reply, error, mono_ns, self._last_byte_s - sent_s, self._raw)
 
     def _guarded(self, action: Callable[[], None]) -> DriverError | None:
         try:
@@ -190,6 +191,7 @@ class SerialWire:
                 time.sleep((missing - 1) * character_s)
             fresh = self._read_ready(port, deadline_s - time.monotonic())
             data += fresh
+            self._raw = bytes(data[echo:])
             if echo and data[:echo] != request.rtu[: len(data)]:
                 raise Misframed("echo", "echo = true, yet what came back is not what was sent")
             if len(data) > echo and fresh and (reply := frames.rtu_reply(request, bytes(data[echo:]))) is not None:
@@ -215,4 +217,4 @@ class SerialWire:
     def _hear(self, data: bytes) -> None:
         if data:
             whole = frames.is_whole_rtu(data)
-            self._tell(lambda: self._owner.heard(len(data), whole=whole))
+            self._tell(lambda: self._owner.heard(data, whole=whole))

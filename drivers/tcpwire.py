@@ -39,6 +39,7 @@ class TcpWire(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._incoming = bytearray(4096)  # asyncio's own buffers cost more than the rest of an exchange
         self._data = bytearray()
+        self._raw = b""  # of the current reply
         self._pending: _Pending | None = None
         self._transaction_id = random.randrange(65536)  # noqa: S311 - not for secrecy: a restart meets no old id
         self._timer: asyncio.TimerHandle | None = None
@@ -145,6 +146,7 @@ class TcpWire(asyncio.BufferedProtocol):
             self._loop.call_soon(self._finish, b"", NotPresent(f"{self._host}: {self._why_closed}"))
             return
         self._data.clear()
+        self._raw = b""
         self._unheard = 0
         if self._rtu:
             self._transport.write(request.rtu)
@@ -186,11 +188,13 @@ class TcpWire(asyncio.BufferedProtocol):
     def _tcp_reply(self, pending: _Pending) -> bytes | None:
         while (frame := frames.tcp_frame(self._data)) is not None:
             transaction_id, unit_id, pdu = frame
+            raw = bytes((unit_id,)) + pdu
             del self._data[: 7 + len(pdu)]
             if transaction_id != pending.transaction_id:
                 pending.strangers += 1
-                self._owner.heard(7 + len(pdu), whole=True)
+                self._owner.heard(raw, whole=True)
                 continue
+            self._raw = raw
             if unit_id != pending.request.unit_id:
                 raise Misframed("unit", f"unit {unit_id} answered, unit {pending.request.unit_id} was asked")
             return frames.check_pdu(pending.request, pdu)
@@ -201,11 +205,12 @@ class TcpWire(asyncio.BufferedProtocol):
         if pending is None:
             return
         self._pending = None
+        raw, self._raw = self._raw or bytes(self._data), b""
         self._data.clear()
         now_s = self._loop.time()
         if error is None:
             self._last_good_s = now_s
-        self._owner.replied(Outcome(reply, error, time.monotonic_ns(), now_s - pending.sent_s))
+        self._owner.replied(Outcome(reply, error, time.monotonic_ns(), now_s - pending.sent_s, raw))
         if (
             self._transport
             and isinstance(error, Timeout)
@@ -222,7 +227,7 @@ class TcpWire(asyncio.BufferedProtocol):
     def _overhear(self, data: bytearray) -> None:
         self._unheard += len(data)
         whole = frames.is_whole_rtu(data) if self._rtu else frames.is_whole_tcp(data)
-        self._owner.heard(len(data), whole=whole)
+        self._owner.heard(bytes(data), whole=whole)
         if self._unheard > MAX_BYTES:
             self._abort("the other side floods")
 

@@ -26,6 +26,7 @@ class Outcome(NamedTuple):
     error: DriverError | None
     mono_ns: int  # when the last byte of the reply had arrived, or the failure was clear
     elapsed_s: float  # since the request was sent
+    raw: bytes = b""  # what came, noise and all; of Modbus TCP unit id and PDU
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Owner(Protocol):
     def hung(self, reason: str) -> None:
         """The current request will not end; `free` is called should it end after all."""
 
-    def heard(self, size: int, *, whole: bool) -> None:
+    def heard(self, data: bytes, *, whole: bool) -> None:
         """Bytes nobody waited for; `whole`: a sound frame, so a late reply."""
 
 
