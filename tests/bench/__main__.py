@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-BENCHES = ("path", "start", "judgement", "windows", "recorded", "lines", "journal", "link")
+BENCHES = ("path", "start", "judgement", "windows", "recorded", "backtest", "lines", "journal", "link")
 
 
 def main(names: list[str]) -> int:
