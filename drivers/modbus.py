@@ -256,8 +256,7 @@ class ModbusLine:
         error = outcome.error
         if not isinstance(error, NotPresent):  # then nothing was said
             reason = error.reason if error else ""
-            self.ring.add(outcome.mono_ns - round(outcome.elapsed_s * 1e9), ">", job.request.rtu)
-            self.ring.add(outcome.mono_ns, "<", outcome.raw, reason)
+            self.ring.add(outcome.mono_ns, job.request.rtu, outcome.raw, outcome.elapsed_s, reason)
         manner = self._manners.get(job.request.unit_id)
         if manner and manner.gap_s:
             manner.ready_s = asyncio.get_running_loop().time() + manner.gap_s
@@ -297,7 +296,7 @@ class ModbusLine:
     def heard(self, data: bytes, *, whole: bool) -> None:
         """Bytes came that nobody waited for."""
         self.health.stray_bytes += len(data)
-        self.ring.add(time.monotonic_ns(), "?", data)
+        self.ring.overheard(data)
         if whole:
             unit = self._unit(self._last_unit_id)
             unit.late += 1
