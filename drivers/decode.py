@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from drivers.api import Quality
-from drivers.registers import Cell, GateWord, MapPoint, RegisterMap, ScaleFrom, UnitFrom
+from drivers.registers import Cell, MapPoint, RegisterMap
+from drivers.vocabulary import Gate, GateWord, ScaleFrom, UnitFrom
 from drivers.words import Formula, compile_formula, number_of, words_of
 
 # Ratios of amounts, so exact; mg/m3 needs the gas's molar mass and is never converted.
@@ -28,7 +29,8 @@ class Decoder:
 
     def __init__(self, register_map: RegisterMap) -> None:
         self._points = register_map.point
-        self._functions = {name: _function(point) for name, point in self._points.items()}
+        self._constants = register_map.constants
+        self._functions = {name: _function(point, self._constants) for name, point in self._points.items()}
 
     def decode(self, cells: Mapping[Cell, int], failures: Mapping[str, Decoded]) -> dict[str, Decoded]:
         """Every point that is not hidden. `failures`: points whose cells could not be read, and what to say of them."""
@@ -48,10 +50,16 @@ class Decoder:
             if other in failures:
                 return Decoded(math.nan, failures[other].quality, f"{other} could not be read")
         number = numbers[name]
-        word, reason = self._gate(point, numbers)
+        word, reason = self._gate(point, numbers, failures)
         if word in ("inhibited", "bad"):
             return Decoded(math.nan, Quality.INHIBITED if word == "inhibited" else Quality.BAD, reason)
-        decoded = _special(point, number) or self._measured(name, point, numbers)
+        others = {key: self._decode(other, self._points[other], numbers, failures) for key, other in point.uses.items()}
+        for key, used in others.items():
+            if not used.quality.usable:
+                return Decoded(math.nan, used.quality, f"{point.uses[key]}: {used.reason}")
+            if used.quality is not Quality.GOOD and word == "good":
+                word, reason = "uncertain", f"{point.uses[key]}: {used.reason}"
+        decoded = _special(point, number) or self._measured(name, point, numbers, others)
         if word == "over_range":
             return self._beyond(point, decoded, numbers, reason)
         if word == "uncertain" and decoded.quality is Quality.GOOD:
@@ -62,11 +70,13 @@ class Decoder:
         # Catalytic sensors read low in gas above the explosive range, so the number alone may look harmless.
         floors = [decoded.value, math.nan if point.high is None else point.high]
         scales = [gate.at_least for gate in point.valid_when if gate.at_least]
-        floors += [self._measured(name, self._points[name], numbers).value for name in scales]
+        floors += [self._measured(name, self._points[name], numbers, {}).value for name in scales]
         known = [value for value in floors if math.isfinite(value)]
         return Decoded(max(known), Quality.OVER_RANGE, reason) if known else decoded
 
-    def _measured(self, name: str, point: MapPoint, numbers: Mapping[str, float]) -> Decoded:
+    def _measured(
+        self, name: str, point: MapPoint, numbers: Mapping[str, float], others: Mapping[str, Decoded]
+    ) -> Decoded:
         factor = 1.0
         if point.scale_from:
             code = numbers[point.scale_from.point]
@@ -82,23 +92,40 @@ class Decoder:
             factor *= ratio
         number = numbers[name]
         try:
-            value = float(self._functions[name](number)) * factor * point.scale + point.offset
+            known = {key: other.value for key, other in others.items()}
+            value = float(self._functions[name](number, known)) * factor * point.scale + point.offset
         except (ArithmeticError, ValueError, TypeError) as error:
             return Decoded(math.nan, Quality.BAD, f"{number:g} can't be decoded: {error}")
         return _in_range(point, value)
 
-    def _gate(self, point: MapPoint, numbers: Mapping[str, float]) -> tuple[GateWord, str]:
+    def _gate(
+        self, point: MapPoint, numbers: Mapping[str, float], failures: Mapping[str, Decoded]
+    ) -> tuple[GateWord, str]:
         """The strictest word of all gates, and which state says so."""
         word: GateWord = "good"
         reason = ""
         for gate in point.valid_when:
-            states = self._points[gate.point].states
-            code = int(numbers[gate.point])
-            state = next((name for name, known in states.items() if known == code), f"code {code}")
-            said = gate.word(state)
+            if gate.within:
+                said, state = self._within(gate, gate.within, numbers, failures)
+            else:
+                state = _state(self._points[gate.point], numbers[gate.point])
+                said = gate.word(state)
             if _STRICTNESS.index(said) > _STRICTNESS.index(word):
                 word, reason = said, f"{gate.point}: {state}"
         return word, reason
+
+    def _within(
+        self,
+        gate: Gate,
+        bounds: tuple[float | str, float | str],
+        numbers: Mapping[str, float],
+        failures: Mapping[str, Decoded],
+    ) -> tuple[GateWord, str]:
+        other = self._points[gate.point]
+        decoded = self._decode(gate.point, other, numbers, failures)
+        low, high = (self._constants[bound] if isinstance(bound, str) else bound for bound in bounds)
+        good = decoded.quality.usable and low <= decoded.value <= high
+        return "good" if good else gate.otherwise, decoded.reason or f"{decoded.value:g} {other.unit}".rstrip()
 
 
 def encode(point: MapPoint, value: float) -> list[int]:
@@ -119,12 +146,19 @@ def _number(point: MapPoint, cells: Mapping[Cell, int]) -> float:
     return number
 
 
-def _function(point: MapPoint) -> Formula:
+def _function(point: MapPoint, constants: Mapping[str, float]) -> Formula:
     if point.decode:
-        return compile_formula(point.decode)
+        return compile_formula(point.decode, constants, point.uses)
     if (coefficients := point.polynomial) is not None:
-        return lambda raw: sum(c * raw**power for power, c in enumerate(coefficients))
-    return lambda raw: raw
+        return lambda raw, _=constants: sum(c * raw**power for power, c in enumerate(coefficients))
+    return lambda raw, _=constants: raw
+
+
+def _state(point: MapPoint, number: float) -> str:
+    if not math.isfinite(number):
+        return f"code {number}"
+    code = int(number)
+    return next((name for name, known in point.states.items() if known == code), f"code {code}")
 
 
 def _is_one_of(number: float, sentinels: tuple[float, ...]) -> bool:

@@ -33,6 +33,14 @@ _READS: dict[str, type[ModbusPDU]] = {
 _RTU = FramerRTU(DecodePDU(False))  # False: not a server
 _SOCKET = FramerSocket(DecodePDU(False))
 _ECHOING = frozenset({0x05, 0x06, 0x0F, 0x10})  # write functions: the reply repeats the first 5 bytes of the request
+_WRITES: dict[int, tuple[Table, int, int]] = {  # table, where the address stands, where the count (0: one cell)
+    0x05: ("coil", 1, 0),
+    0x06: ("holding", 1, 0),
+    0x0F: ("coil", 1, 3),
+    0x10: ("holding", 1, 3),
+    0x16: ("holding", 1, 0),  # mask write
+    0x17: ("holding", 5, 7),  # read and write
+}
 _MAX_NOISE = 8  # bytes before a frame that are taken for the line's turn-around, not for a frame
 _REFUSALS = {
     1: "illegal function",
@@ -146,6 +154,15 @@ def raw_request(unit_id: int, pdu: bytes, expect: bytes | int | None = None) -> 
     if isinstance(expect, int):
         return Request(unit_id, pdu, pdu[:1], expect)
     return Request(unit_id, pdu, expect, len(expect))
+
+
+def written_cells(pdu: bytes) -> tuple[Table, int, int] | None:
+    """Table, first address and count of what a PDU writes; None for reads and functions that write no table."""
+    if len(pdu) >= 5 and (function := pdu[0]) in _WRITES:
+        table, address_at, count_at = _WRITES[function]
+        count = int.from_bytes(pdu[count_at : count_at + 2], "big") if count_at else 1
+        return table, int.from_bytes(pdu[address_at : address_at + 2], "big"), count
+    return None
 
 
 def _pdu(message: ModbusPDU) -> bytes:

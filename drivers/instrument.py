@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import math
 from collections.abc import AsyncIterator, Sequence
@@ -17,6 +18,7 @@ from drivers.decode import Decoded, Decoder
 from drivers.frames import ExceptionReply, Request
 from drivers.modbus import ModbusLine
 from drivers.registers import Block, Cell, MapPoint, RegisterMap, load_map, plan, problems_of
+from drivers.vocabulary import Trigger
 
 _NOT_THERE = frozenset({2, 3})  # exception codes of a read that a smaller one may avoid
 
@@ -37,6 +39,7 @@ class ModbusSection(api.Section):
     map: str  # a name of drivers/maps, or a path that ends in ".toml"
     unit_id: int | None = Field(None, ge=0, le=255)  # the map's factory setting when left out
     max_reply: Duration | None = None  # slowest answer, where the map's is wrong for this line
+    constants: dict[str, float] = Field(default_factory=dict)  # of this very instrument: its map says which
     point: dict[str, PointOverride] = Field(default_factory=dict)
 
 
@@ -55,9 +58,12 @@ class ModbusDriver:
         notes = [f"{device.title}: {device.maturity}", *device.notes]
         notes += [f"not verified: {fact}" for fact in device.unverified]
         notes += [f"{name}: {point.note}" for name, point in register_map.point.items() if point.note]
+        exchanges = [Exchange(len(r.rtu), r.rtu_reply_size, max_reply_s) for r in requests]
+        if device.trigger:
+            exchanges.insert(0, Exchange(8, 8, max_reply_s))
         return Description(
             points=register_map.points,
-            exchanges=tuple(Exchange(len(r.rtu), r.rtu_reply_size, max_reply_s) for r in requests),
+            exchanges=tuple(exchanges),
             baudrates=device.baudrates,
             parity=device.parity,
             unit_id=unit_id,
@@ -75,12 +81,13 @@ class ModbusDriver:
         unit_id = _unit_id(section, register_map)
         max_reply_s = device.max_reply if section.max_reply is None else section.max_reply
         bus.expect(unit_id, max_reply_s, device.gap)
+        bus.forbid(unit_id, device.locked)
         yield ModbusInstrument(name, bus, unit_id, register_map, max_reply_s)
 
 
 def site_map(section: ModbusSection, base: Path) -> RegisterMap:
     """The section's map with the site's own words on its points. Raises ValueError."""
-    register_map = load_map(section.map, base)
+    register_map = load_map(section.map, base).with_constants(section.constants)
     points = dict(register_map.point)
     for name, override in section.point.items():
         if name not in points or points[name].hidden:
@@ -135,6 +142,7 @@ class ModbusInstrument:
         self.unit_id = unit_id
         self._line = line
         self._decoder = Decoder(register_map)
+        self._trigger = register_map.device.trigger
         self._blocks = plan(register_map)
         self._max_reply_s = max_reply_s
 
@@ -144,6 +152,8 @@ class ModbusInstrument:
         A block that fails gives its points COMM_FAULT, or BAD where the unit refused it, as long as another one was
         answered. Raises DriverError otherwise; a silent unit costs one time-out.
         """
+        if self._trigger:
+            await self._measure(self._trigger)
         cells: dict[Cell, int] = {}
         failures: dict[str, Decoded] = {}
         mono_ns = 0
@@ -173,6 +183,13 @@ class ModbusInstrument:
             raise first_error
         decoded = self._decoder.decode(cells, failures)
         return [Reading(name, d.value, d.quality, mono_ns, d.reason) for name, d in decoded.items()]
+
+    async def _measure(self, trigger: Trigger) -> None:
+        values = [trigger.value]
+        await self._line.write(
+            trigger.table, self.unit_id, trigger.address, values, urgent=False, reply_s=self._max_reply_s
+        )
+        await asyncio.sleep(trigger.wait)
 
     def _split(self, block: Block) -> tuple[Block, ...]:
         at = self._blocks.index(block)

@@ -20,6 +20,7 @@ from drivers.health import LineHealth, UnitHealth
 from drivers.ring import Ring
 from drivers.serialwire import SerialWire
 from drivers.tcpwire import TcpWire
+from drivers.vocabulary import Locked, locks
 from drivers.wires import Outcome, Timing, Wire
 
 _LOG = logging.getLogger("tocsin.line")
@@ -107,6 +108,7 @@ class ModbusLine:
         self.ring = Ring()  # of the last frames, for who watches
         self._least_quiet_s = quiet_s
         self._manners: dict[int, _Manner] = {}
+        self._locked: dict[int, list[Locked]] = {}
         self._longest_s = section.timeout
         self._urgent: deque[_Job] = deque()
         self._polls: deque[_Job] = deque()
@@ -142,6 +144,18 @@ class ModbusLine:
             max_reply_s, gap_s = max(known.max_reply_s, max_reply_s), max(known.gap_s, gap_s)
         self._manners[unit_id] = _Manner(max_reply_s, gap_s)
         self._longest_s = max(manner.max_reply_s for manner in self._manners.values())
+
+    def forbid(self, unit_id: int, locked: Sequence[Locked]) -> None:
+        """Registers of a unit that nobody writes through this line: such a write is Refused, nothing is sent."""
+        known = self._locked.setdefault(unit_id, [])
+        known += [part for part in locked if part not in known]
+
+    def _check_locks(self, request: Request) -> None:
+        locked = self._locked.get(request.unit_id)
+        if locked and (cells := frames.written_cells(request.pdu)) and (why := locks(locked, *cells)):
+            raise Refused(
+                f"{cells[0]} {cells[1]:#06x} of unit {request.unit_id} is never written while guarding: {why}"
+            )
 
     async def read(
         self,
@@ -190,6 +204,7 @@ class ModbusLine:
     async def _ask_once(self, request: Request, *, urgent: bool, reply_s: float | None) -> Outcome:
         if request.unit_id == 0 and self.section.is_serial:
             raise Refused("unit id 0 is broadcast: nobody answers; use 1 to 247")
+        self._check_locks(request)
         if self._hangs or self._stopped:
             raise NotPresent(f"{self.name}: {self.health.reason}")
         waiting = self._urgent if urgent else self._polls

@@ -8,18 +8,19 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from drivers.api import Duration, Kind, Point
 from drivers.frames import BIT_TABLES, MAX_BITS, MAX_WORDS, Table
+from drivers.vocabulary import Constant, Gate, Locked, Part, ScaleFrom, Sign, Trigger, UnitFrom, locks, unrolled
 from drivers.words import NumberType, Order, compile_formula, word_count
 
 Maturity = Literal["experimental", "beta", "stable"]  # no hardware seen | on a bench or by a public driver | in service
-GateWord = Literal["good", "uncertain", "over_range", "inhibited", "bad"]
 Cell = tuple[Table, int]  # one register or bit
 
 _ENTITY = re.compile(r"([0134])(\d{4,5})")  # "40001": data model numbering, Modbus application protocol 4.4
@@ -48,51 +49,11 @@ def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Gate(_Part):
-    """What the state of another point makes of this one. States that are not listed: `otherwise`."""
-
-    point: str
-    good: tuple[str, ...] = ()
-    uncertain: tuple[str, ...] = ()
-    over_range: tuple[str, ...] = ()  # the value is a measurement: at least that
-    inhibited: tuple[str, ...] = ()
-    bad: tuple[str, ...] = ()
-    otherwise: GateWord = "inhibited"
-    at_least: str | None = None  # a point that holds the full scale, the least value when over_range
-
-    def word(self, state: str) -> GateWord:
-        """What `state` makes of the point."""
-        words: tuple[GateWord, ...] = ("good", "uncertain", "over_range", "inhibited", "bad")
-        return next((word for word in words if state in getattr(self, word)), self.otherwise)
-
-    @property
-    def states(self) -> tuple[str, ...]:
-        """All that are listed."""
-        return self.good + self.uncertain + self.over_range + self.inhibited + self.bad
-
-
-class ScaleFrom(_Part):
-    """A factor that the device itself tells, by the code in another point."""
-
-    point: str
-    factors: dict[int, float]
-
-
-class UnitFrom(_Part):
-    """The unit that the device itself tells, by the code in another point."""
-
-    point: str
-    units: dict[int, str]
-
-
-class MapPoint(_Part):
+class MapPoint(Part):
     """One point: where its words are and what they mean.
 
     value = offset + scale * factor told by the device * (decode, polynomial or the number itself).
+    `decode` is a formula of `raw` (the number as it came), the map's constants, and the values of points in `uses`.
     `invalid`, `over_range`, `under_range` are compared with the number as it came, `low` and `high` with the value.
     """
 
@@ -101,7 +62,8 @@ class MapPoint(_Part):
     type: NumberType = "bit"
     order: Order | None = None  # must be said from 32 bits up
     bits: tuple[int, int] | None = None  # lowest and highest bit, of type "bits"
-    decode: str | None = None  # "65535 - raw"
+    decode: str | None = None  # "65535 - raw", "k * (raw ** 2 - f0 ** 2)"
+    uses: dict[str, str] = Field(default_factory=dict)  # name in `decode` -> point: { t = "temperature" }
     polynomial: tuple[float, ...] | None = None  # c0 + c1 raw + c2 raw^2 ...
     scale: float = 1.0
     offset: float = 0.0
@@ -111,7 +73,7 @@ class MapPoint(_Part):
     invalid: tuple[float, ...] = ()
     over_range: tuple[float, ...] = ()
     under_range: tuple[float, ...] = ()
-    states: dict[str, int] = {}
+    states: dict[str, int] = Field(default_factory=dict)
     valid_when: Annotated[tuple[Gate, ...], BeforeValidator(_one_or_more)] = ()  # one gate or a list of them
     scale_from: ScaleFrom | None = None
     unit_from: UnitFrom | None = None
@@ -152,11 +114,8 @@ class MapPoint(_Part):
             yield f"bits are [lowest, highest] within 0 to 15; got {list(self.bits)}"
         if self.decode and self.polynomial:
             yield "decode and polynomial can't both be used"
-        if self.decode:
-            try:
-                compile_formula(self.decode)
-            except ValueError as error:
-                yield str(error)
+        if self.uses and not self.decode:
+            yield "uses is for the names in decode, which is missing"
         if self.scale == 0 or not math.isfinite(self.scale) or not math.isfinite(self.offset):
             yield "scale must be a number other than 0, offset a number"
         if self.low is not None and self.high is not None and self.low >= self.high:
@@ -180,10 +139,16 @@ class MapPoint(_Part):
     def needs(self) -> set[str]:
         """Names of the points without which it can't be told."""
         named = {part.point for part in (*self.valid_when, self.scale_from, self.unit_from) if part}
-        return named | {gate.at_least for gate in self.valid_when if gate.at_least}
+        return named | {gate.at_least for gate in self.valid_when if gate.at_least} | set(self.uses.values())
+
+    @property
+    def values_needed(self) -> set[str]:
+        """Those of them whose value in its unit is needed, not only the number as it came."""
+        named = {gate.point for gate in self.valid_when if gate.within}
+        return named | {gate.at_least for gate in self.valid_when if gate.at_least} | set(self.uses.values())
 
 
-class DeviceModel(_Part):
+class DeviceModel(Part):
     """What a map says of the device as a whole. The first of `baudrates` and `unit_id` are the factory's."""
 
     title: str
@@ -196,16 +161,45 @@ class DeviceModel(_Part):
     max_reply: Duration = 1.0  # slowest answer
     gap: Duration = 0.0  # it must be left alone between two requests
     max_block: int = Field(MAX_WORDS, ge=1, le=MAX_WORDS)  # registers in one request
+    max_bits: int = Field(MAX_BITS, ge=1, le=MAX_BITS)  # coils or inputs in one request
     gap_limit: int = Field(0, ge=0)  # registers read in vain to save a request; 0: unused ones must not be read
+    trigger: Trigger | None = None  # written before every poll
+    locked: tuple[Locked, ...] = ()  # never written while guarding
+    signature: tuple[Sign, ...] = ()  # all of them, and it is this model
     notes: tuple[str, ...] = ()  # quirks worth telling a technician
     unverified: tuple[str, ...] = ()  # facts nobody has confirmed yet
 
 
-class RegisterMap(_Part):
+class RegisterMap(Part):
     """A checked map: a device model and its points by name."""
 
     device: DeviceModel
     point: dict[str, MapPoint] = Field(min_length=1)
+    constant: dict[str, Constant] = Field(default_factory=dict)  # figures of the single instrument
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """The constants that have a value."""
+        return {name: constant.value for name, constant in self.constant.items() if constant.value is not None}
+
+    def with_constants(self, given: Mapping[str, float]) -> RegisterMap:
+        """The map for one instrument. Raises ValueError naming every constant that is missing, wrong or unknown."""
+        problems = [
+            f"constants.{name}: {self.device.title} has no such constant{_nearest(name, self.constant)}"
+            for name in given
+            if name not in self.constant
+        ]
+        settled = {}
+        for name, constant in self.constant.items():
+            value = given.get(name, constant.value)
+            if value is None:
+                problems.append(f"constants.{name} is missing: {constant.note}; {constant.allowed}")
+            elif not (math.isfinite(value) and constant.takes(value)):
+                problems.append(f"constants.{name} = {value:g}: {constant.allowed} is expected ({constant.note})")
+            settled[name] = constant.model_copy(update={"value": value})
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self.model_copy(update={"constant": settled})
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -222,6 +216,12 @@ class RegisterMap(_Part):
             if not re.fullmatch(r"[a-z0-9]+([-_][a-z0-9]+)*", name):
                 yield f'point.{name}: names are small letters, digits and "-", such as "water-level"'
             yield from self._wrong_references(name, point)
+        for name in self.constant:
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "raw":
+                yield f'constant.{name}: names are small letters, digits and "_", and not "raw"'
+        yield from self._circles()
+        if (trigger := self.device.trigger) and (why := locks(self.device.locked, trigger.table, trigger.address, 1)):
+            yield f"device.trigger: writes what is locked: {why}"
         for group, names in _groups(self.point).items():
             tables = {self.point[name].table for name in names}
             if len(tables) > 1:
@@ -232,10 +232,26 @@ class RegisterMap(_Part):
             if point.words > _limit(self.device, point.table):
                 yield f"point.{name}: takes {point.words} registers, max_block = {self.device.max_block}"
 
+    def _circles(self) -> Iterable[str]:
+        needed = {name: point.values_needed & set(self.point) for name, point in self.point.items()}
+        try:
+            TopologicalSorter(needed).prepare()
+        except CycleError as error:
+            yield f"point.{error.args[1][0]}: needs itself: {' <- '.join(error.args[1])}"
+
     def _wrong_references(self, name: str, point: MapPoint) -> Iterable[str]:
         for other in sorted(point.needs):
             if other not in self.point or other == name:
                 yield f"point.{name}: refers to point {other!r}, which is not there{_nearest(other, self.point)}"
+        if point.decode:
+            try:
+                compile_formula(point.decode, dict.fromkeys(self.constant, 1.0), point.uses)
+            except ValueError as error:
+                yield f"point.{name}: {error}"
+        bounds = [bound for gate in point.valid_when for bound in gate.within or () if isinstance(bound, str)]
+        for bound in bounds:
+            if bound not in self.constant:
+                yield f"point.{name}.valid_when: no constant {bound!r}{_nearest(bound, self.constant)}"
         for gate in point.valid_when:
             states = self.point[gate.point].states if gate.point in self.point else {}
             for state in gate.states:
@@ -272,11 +288,12 @@ def parse_map(text: str, file: str) -> RegisterMap:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise MapError([f"{file}: {error}"]) from None
+    written, problems = unrolled(table)
     try:
-        register_map = RegisterMap.model_validate(table)
+        register_map = RegisterMap.model_validate(written)
     except ValidationError as error:
-        raise MapError([f"{file}: {line}" for line in problems_of(error)]) from None
-    if problems := list(register_map.problems()):
+        raise MapError([f"{file}: {line}" for line in problems + problems_of(error)]) from None
+    if problems := problems + list(register_map.problems()):
         raise MapError([f"{file}: {problem}" for problem in problems])
     return register_map
 
@@ -366,4 +383,4 @@ def _span(points: Iterable[MapPoint]) -> int:
 
 
 def _limit(device: DeviceModel, table: Table) -> int:
-    return MAX_BITS if table in BIT_TABLES else device.max_block
+    return device.max_bits if table in BIT_TABLES else device.max_block

@@ -6,8 +6,10 @@ import ast
 import math
 import operator
 import struct
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
 NumberType = Literal["bit", "bits", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64"]
 Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
@@ -62,7 +64,18 @@ def _swap_bytes(data: bytes) -> bytes:
 
 # --- formulas of register maps ------------------------------------------------------------------------------------
 
-Formula = Callable[[float], float]
+_Part = Callable[[Mapping[str, float]], float]
+_NONE: Mapping[str, float] = MappingProxyType({})
+_SIGNS = "+ - * / // % ** & | ^ << >>"
+
+
+class Formula(Protocol):
+    """What `compile_formula` gives: the number as it came, and the variables that it names."""
+
+    def __call__(self, raw: float, others: Mapping[str, float] = ..., /) -> float:
+        """The value. Raises ArithmeticError or TypeError (bits of a number that is not whole) when there is none."""
+        ...
+
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -80,40 +93,50 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
 _MAX_EXPONENT = 8
+_MAX_LENGTH = 400
 
 
-def compile_formula(text: str) -> Formula:
-    """A function of `raw` from text such as "65535 - raw" or "(raw & 0xFF00) / 256".
+def compile_formula(text: str, constants: Mapping[str, float] = _NONE, variables: Collection[str] = ()) -> Formula:
+    """A function of `raw` from text such as "65535 - raw" or "k * (raw ** 2 - f0 ** 2) + c * (t - t0)".
 
-    Only numbers, `raw`, + - * / // % ** & | ^ << >> and brackets; exponents and shifts are small constants, so that
-    no map can make a poll take long. Raises ValueError naming what is not allowed.
+    Only numbers, `raw`, names of `constants`, names of `variables` (given with each call), + - * / // % ** & | ^ << >>
+    and brackets; exponents and shifts to the left are small numbers, so that no map can make a poll take long.
+    Raises ValueError naming what is not allowed.
     """
+    if len(text) > _MAX_LENGTH:
+        raise ValueError(f"decode = {text[:40]!r}...: {len(text)} characters, at most {_MAX_LENGTH} are allowed")
     try:
         tree = ast.parse(text, mode="eval")
     except SyntaxError as error:
         raise ValueError(f"decode = {text!r} is not an expression: {error.msg}") from None
-    return _compile(tree.body, text)
+    part = _compile(tree.body, text, constants, frozenset(variables) | {"raw"})
+    return lambda raw, others=_NONE: part({**others, "raw": raw})
 
 
-def _compile(node: ast.AST, text: str) -> Formula:
+def _compile(node: ast.AST, text: str, constants: Mapping[str, float], variables: AbstractSet[str]) -> _Part:
     match node:
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-            return lambda _raw: number
-        case ast.Name(id="raw"):
-            return lambda raw: raw
+            return lambda _known: number
+        case ast.Name(id=name) if name in variables:
+            return lambda known: known[name]
+        case ast.Name(id=name) if name in constants:
+            constant = constants[name]
+            return lambda _known: constant
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
-            negate, inner = _UNARY[type(op)], _compile(operand, text)
-            return lambda raw: negate(inner(raw))
+            negate, inner = _UNARY[type(op)], _compile(operand, text, constants, variables)
+            return lambda known: negate(inner(known))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             if isinstance(op, ast.Pow | ast.LShift) and not _is_small(right):
                 raise ValueError(f"decode = {text!r}: exponents and shifts must be numbers from 0 to {_MAX_EXPONENT}")
-            combine, first, second = _BINARY[type(op)], _compile(left, text), _compile(right, text)
-            return lambda raw: combine(first(raw), second(raw))
+            if isinstance(op, ast.Pow) and any(isinstance(part, ast.Pow) for part in ast.walk(left)):
+                raise ValueError(f"decode = {text!r}: no power of a power; write one exponent")
+            combine = _BINARY[type(op)]
+            first, second = (_compile(side, text, constants, variables) for side in (left, right))
+            return lambda known: combine(first(known), second(known))
         case _:
             part = ast.unparse(node)
-            raise ValueError(
-                f"decode = {text!r}: {part!r} is not allowed; use raw, numbers, + - * / // % ** & | ^ << >>"
-            )
+            names = ", ".join(sorted({*variables, *constants}))
+            raise ValueError(f"decode = {text!r}: {part!r} is not allowed; use {names}, numbers, {_SIGNS}")
 
 
 def _is_small(node: ast.AST) -> bool:
