@@ -88,6 +88,15 @@ def press(directory: Path, pin: int, level: int | None) -> None:
         _replace(outside, str(level))
 
 
+def pulse(directory: Path, pin: int, *, active_low: bool, for_s: float = 0.1, bounce_s: float = 0.002) -> None:
+    """Close a contact once as a tipping bucket's reed does, bouncing at both ends; returns when it is open again."""
+    active, rest = int(not active_low), int(active_low)
+    for level, next_s in ((active, bounce_s), (rest, bounce_s), (active, for_s), (rest, bounce_s), (active, bounce_s)):
+        press(directory, pin, level)
+        time.sleep(next_s)
+    press(directory, pin, rest)
+
+
 def seen(directory: Path, pin: int) -> dict[str, Any] | None:
     """Direction, level and time of the last change of a pin; None: nobody set it up."""
     try:

@@ -185,7 +185,7 @@ def test_a_bouncing_contact_is_waited_for_and_one_that_never_rests_is_bad(board)
 
     async def main(bounces_s):
         section = {"point": {"door": {"pin": 22, "active_low": False}, "gate": {"pin": 23, "active_low": False}}}
-        async with inputs(**section, samples=4, apart="10 ms") as contacts:
+        async with inputs(**section, samples=6, apart="10 ms") as contacts:
             thread = threading.Thread(target=bounce, args=(time.monotonic() + bounces_s,))
             thread.start()
             try:
