@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from hil.devices.air import KunpengTemperature, KunpengTemperatureHumidity
 from hil.devices.analog import AnalogInput8, loop_ma
 from hil.devices.base import Device
-from hil.devices.gas import GasModule, Midas
+from hil.devices.gas import FukaiteGas, GasModule, Midas
 from hil.devices.motion import Inclinometer, Vibration
+from hil.devices.receiver import OtisReceiver
 from hil.devices.relay import Siren, SoundAndLight, Switched, WaveshareRelay8
+from hil.devices.structure import (
+    BiaxialInclinometer,
+    BolinWire,
+    ChengtuoLaser,
+    FeishangWire,
+    KunpengDisplacement,
+    KunpengLaser,
+    SanzhiTilt,
+    ShengdiLevel,
+    VibratingWire,
+    ZhichuanBox,
+    ZhongdaLevel,
+)
 from hil.devices.water import KellerPressure, RadarLevel, TippingRain
 
 CATALOGUE: dict[str, type[Device]] = {
@@ -17,6 +32,21 @@ CATALOGUE: dict[str, type[Device]] = {
     "honeywell-midas": Midas,
     "witmotion-inclinometer": Inclinometer,
     "wtvb01-485": Vibration,
+    "fukaite-gas": FukaiteGas,
+    "otis-oi7032": OtisReceiver,
+    "kunpeng-temperature": KunpengTemperature,
+    "kunpeng-temperature-humidity": KunpengTemperatureHumidity,
+    "biaxial-inclinometer": BiaxialInclinometer,
+    "sanzhi-yingke-tilt": SanzhiTilt,
+    "zhichuan-box-inclinometer": ZhichuanBox,
+    "shengdi-static-level": ShengdiLevel,
+    "zhongda-static-level": ZhongdaLevel,
+    "bolin-wire-displacement": BolinWire,
+    "feishang-wire-displacement": FeishangWire,
+    "kunpeng-displacement": KunpengDisplacement,
+    "chengtuo-laser": ChengtuoLaser,
+    "kunpeng-laser": KunpengLaser,
+    "kunpeng-vibrating-wire": VibratingWire,
     "waveshare-relay-8ch": WaveshareRelay8,
     "waveshare-analog-8ch": AnalogInput8,
     "sound-and-light": SoundAndLight,
@@ -25,17 +55,32 @@ CATALOGUE: dict[str, type[Device]] = {
 __all__ = [
     "CATALOGUE",
     "AnalogInput8",
+    "BiaxialInclinometer",
+    "BolinWire",
+    "ChengtuoLaser",
     "Device",
+    "FeishangWire",
+    "FukaiteGas",
     "GasModule",
     "Inclinometer",
     "KellerPressure",
+    "KunpengDisplacement",
+    "KunpengLaser",
+    "KunpengTemperature",
+    "KunpengTemperatureHumidity",
     "Midas",
+    "OtisReceiver",
     "RadarLevel",
+    "SanzhiTilt",
+    "ShengdiLevel",
     "Siren",
     "SoundAndLight",
     "Switched",
     "TippingRain",
+    "VibratingWire",
     "Vibration",
     "WaveshareRelay8",
+    "ZhichuanBox",
+    "ZhongdaLevel",
     "loop_ma",
 ]

@@ -154,3 +154,36 @@ class Midas(Device):
 def single(low_word: int, high_word: int) -> float:
     """The float of two Midas registers, for tests and technicians."""
     return float(struct.unpack(">f", struct.pack(">HH", high_word, low_word))[0])
+
+
+class FukaiteGas(Device):
+    """Fukaite (富凯特) gas sensor, FC03: 0000 value, 001E resolution n, concentration = value / 10^n ppm.
+
+    Oxygen (`oxygen = True`) is in hundredths of a percent whatever the resolution. The unit id is register 0013, which
+    takes a write only after 0011 = 0018. One register a request, as its source asks.
+    """
+
+    max_count = 1
+
+    def __init__(self, concentration: float = 0.0, resolution: int = 1, *, oxygen: bool = False) -> None:
+        self.concentration = concentration
+        self.resolution = resolution
+        self.oxygen = oxygen
+        self.unit_id = 1
+        self.unlocked = False
+
+    def image(self, table: str) -> Mapping[int, int]:
+        """Two holding registers."""
+        if table != "holding":
+            return {}
+        steps = 100 if self.oxygen else 10**self.resolution
+        return {0x00: clip(self.concentration * steps, 0, 0xFFFF), 0x1E: self.resolution}
+
+    def store(self, table: str, address: int, value: int) -> None:
+        """The lock, and behind it the unit id."""
+        if table == "holding" and address == 0x11 and value == 0x18:
+            self.unlocked = True
+        elif table == "holding" and address == 0x13 and self.unlocked and 1 <= value <= 247:
+            self.unit_id = value
+        else:
+            raise ModbusFault(ILLEGAL_VALUE)
