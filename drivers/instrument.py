@@ -40,6 +40,7 @@ class ModbusSection(api.Section):
     unit_id: int | None = Field(None, ge=0, le=255)  # the map's factory setting when left out
     max_reply: Duration | None = None  # slowest answer, where the map's is wrong for this line
     constants: dict[str, float] = Field(default_factory=dict)  # of this very instrument: its map says which
+    only: tuple[str, ...] = ()  # the points wanted of a device with many; what else it has is not read
     point: dict[str, PointOverride] = Field(default_factory=dict)
 
 
@@ -98,7 +99,26 @@ def site_map(section: ModbusSection, base: Path) -> RegisterMap:
             points[name] = overridden(points[name], override)
         except ValidationError as error:
             raise ValueError(f"point.{name}: {'; '.join(problems_of(error))}") from None
-    return register_map.model_copy(update={"point": points})
+    return register_map.model_copy(update={"point": _only(points, section) if section.only else points})
+
+
+def _only(points: dict[str, MapPoint], section: ModbusSection) -> dict[str, MapPoint]:
+    """The points wanted, and hidden those that they can't be told without. Raises ValueError."""
+    known = [name for name, point in points.items() if not point.hidden]
+    for name in section.only:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 3, 0.4) or known
+            raise ValueError(f"only: {section.map} has no point {name!r}; nearest: {', '.join(near)}")
+    needed, waiting = set(section.only), list(section.only)
+    while waiting:
+        more = points[waiting.pop()].needs - needed
+        needed |= more
+        waiting += more
+    return {
+        name: point if name in section.only else point.model_copy(update={"hidden": True})
+        for name, point in points.items()
+        if name in needed
+    }
 
 
 def overridden(point: MapPoint, override: PointOverride) -> MapPoint:
