@@ -42,7 +42,7 @@ def test_a_capture_is_said_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        (["> 01"], "line: 9600 8N1"),
+        (["> 01"], "Line: 9600 8N1"),
         (["# line: 9600 8N1", "< 0.1 01"], "cap:2"),
         (["# line: 9600 8N1", "> 0G"], "cap:2"),
         (["# line: 9600 8N1", "> 01", "< 01"], "cap:3"),
