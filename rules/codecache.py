@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import stat
 import sys
 from collections.abc import Mapping
@@ -87,12 +88,25 @@ class CacheError(OSError):
     """The cache directory can't be used, in words."""
 
 
+# Large or seldom called functions are called; all others are copied into their callers, since the four bare pointers
+# may overlap for all the compiler knows, and each call would have to read everything again.
+_CALLED = {
+    "settle", "run_out", "run_out_one", "run", "history", "release", "rezero", "flip", "rebuild", "cross", "mark_limit",
+    "mark_point", "order", "take", "line", "creep", "feed_decay", "feed_streak", "extend_streak", "period_of", "faded",
+    "interpolated", "lookup", "put", "pull", "added",
+}  # fmt: skip
+
+
 @cache
 def engine_text() -> str:
     """The module of the fixed part: every function compiled, the entries cached."""
-    lines = fixed_source().split("\n")
-    text = "\n".join(f"@numba.njit(nogil=True)\n{line}" if line.startswith("def ") else line for line in lines)
+    text = re.sub(r"^def (\w+)", _compiled, fixed_source(), flags=re.MULTILINE)
     return f"{_ENGINE}{text}{_ENTRIES}"
+
+
+def _compiled(line: re.Match[str]) -> str:
+    how = "" if line[1] in _CALLED else ", forceinline=True"
+    return f"@numba.njit(nogil=True{how})\n{line[0]}"
 
 
 @cache

@@ -84,6 +84,7 @@ HOLD, ALARM, CLEAR = range(3)
 # Head of `ints`.
 G_PENDING, G_OUT, G_WINDOWS, G_ALARMS = range(4)
 G_SIZE = 4
+PLAIN = -1  # W_TIMED of a window that is fed with a point as it is
 
 
 def condition(tab: Ints, par: Floats, num: State, ints: Counts, c: int, t: float) -> tuple[int, float]:
@@ -95,6 +96,9 @@ def condition(tab: Ints, par: Floats, num: State, ints: Counts, c: int, t: float
 
 def source(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float, float]:
     """(lo, hi of what window row r is fed with, when that may change by time alone)."""
+    if tab[r + W_TIMED] == PLAIN:
+        p = tab[tab[r + W_ARGUMENTS]]
+        return num[p], num[p + 1], INF
     due = shape(tab[r + W_SHAPE], tab, par, num, ints, tab[r + W_ARGUMENTS], tab[r + W_CONSTANTS], t)
     return num[RESULT], num[RESULT + 1], due
 
@@ -115,7 +119,8 @@ def take(tab: Ints, par: Floats, num: State, ints: Counts, p: int, value: float,
         num[n + Q_QUALITY] = quality
         mark_point(tab, ints, p)
         return
-    whole = over or num[n + Q_LO] != num[n + Q_HI]  # whether all that depends on the point has to be looked at
+    # Whether all that depends on the point has to be looked at; over-range may have been inf itself.
+    whole = over or not num[n + Q_LO] == num[n + Q_HI] < INF
     num[n + Q_LO] = value
     num[n + Q_HI] = INF if over else value
     num[n + Q_QUALITY] = quality

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def prebuild(
     """
     for done in range(0, len(models), AT_ONCE):
         tables = library_tables(models[done : done + AT_ONCE])
-        result = kernels_for(tables, cache_dir, lambda seconds, done=done: progress(done, seconds))
+        result = kernels_for(tables, cache_dir, partial(progress, done))
         if result.state != "ready":
             break
     return result

@@ -7,10 +7,16 @@ from math import sqrt
 from rules.windows import (
     CAPACITY,
     DECAY,
+    EXTREME,
+    EXTREME_STRIDE,
     I_COUNT,
     I_SORTED,
+    INCREASE,
+    INCREASE_STRIDE,
     INF,
     INTENSITY,
+    MEAN,
+    MEAN_STRIDE,
     N_AMOUNT,
     N_AT,
     N_BACK,
@@ -23,10 +29,14 @@ from rules.windows import (
     N_UNKNOWN_END,
     N_WEIGHT,
     NAN,
+    ORDER,
+    ORDER_STRIDE,
     P_COUNT,
     P_COVER,
     P_KIND,
     P_LENGTH,
+    PAST,
+    PAST_STRIDE,
     S_A,
     S_B,
     S_C,
@@ -36,13 +46,14 @@ from rules.windows import (
     S_GOOD,
     S_START,
     SPAN,
+    SPREAD,
+    SPREAD_STRIDE,
     STREAK,
     TICKS,
     W_FAMILY,
     W_INT,
     W_NUM,
     W_PAR,
-    W_STRIDE,
     Counts,
     Floats,
     Ints,
@@ -107,21 +118,23 @@ def interpolated(par: Floats, xs: int, ys: int, count: int, x: float) -> float:
     return par[ys + count - 1]
 
 
-def inside(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float, int, int]:
+def inside(
+    family: int, stride: int, tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float
+) -> tuple[float, float, int, int]:
     """(share of the oldest segment that is inside, time since the last value inside, oldest, open segment or -1)."""
-    expire(tab, par, num, ints, r, t)
+    expire(family, stride, tab, par, num, ints, r, t)
     count = ints[tab[r + W_INT] + I_COUNT]
     if count == 0:
         return 0.0, 0.0, -1, -1
     start = t - par[tab[r + W_PAR] + P_LENGTH]
-    oldest = place(tab, ints, r, 0)
+    oldest = place(stride, tab, ints, r, 0)
     newest = -1
     begin = num[oldest + S_START]
     end = num[tab[r + W_NUM] + N_AT]
     tail = t - upper(end, start)
     if count > 1:
-        newest = place(tab, ints, r, count - 1)
-        end = num[place(tab, ints, r, 1) + S_START]
+        newest = place(stride, tab, ints, r, count - 1)
+        end = num[place(stride, tab, ints, r, 1) + S_START]
     if begin >= start:
         return 1.0, tail, oldest, newest
     if end <= start:
@@ -129,27 +142,27 @@ def inside(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -
     return (end - start) / (end - begin), tail, oldest, newest
 
 
-def covered(tab: Ints, num: State, r: int, part: float, tail: float, oldest: int, newest: int) -> float:
+def covered(stride: int, tab: Ints, num: State, r: int, part: float, tail: float, oldest: int, newest: int) -> float:
     """Seconds of good data inside; none while the value is missing, for what is missing now clears nothing."""
     n = tab[r + W_NUM]
     if oldest < 0 or num[n + N_LO] != num[n + N_LO]:
         return 0.0
-    good = num[between(tab, r) + S_GOOD] + part * num[oldest + S_GOOD]
+    good = num[between(stride, tab, r) + S_GOOD] + part * num[oldest + S_GOOD]
     if newest >= 0:
         good += num[newest + S_GOOD]
     return good + tail
 
 
-def between(tab: Ints, r: int) -> int:
+def between(stride: int, tab: Ints, r: int) -> int:
     """Where the aggregate of the segments between the oldest and the open one stands."""
-    return tab[r + W_NUM] + N_BACK + tab[r + W_STRIDE]
+    return tab[r + W_NUM] + N_BACK + stride
 
 
 def integral(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float, float]:
     """(seconds of good data, integral of lo, integral of hi) over a mean's window."""
-    part, tail, oldest, newest = inside(tab, par, num, ints, r, t)
-    n, total = tab[r + W_NUM], between(tab, r)
-    good = covered(tab, num, r, part, tail, oldest, newest)
+    part, tail, oldest, newest = inside(MEAN, MEAN_STRIDE, tab, par, num, ints, r, t)
+    n, total = tab[r + W_NUM], between(MEAN_STRIDE, tab, r)
+    good = covered(MEAN_STRIDE, tab, num, r, part, tail, oldest, newest)
     if oldest < 0:
         return 0.0, 0.0, 0.0
     lo = num[total + S_A] + times(part, num[oldest + S_A])
@@ -190,8 +203,8 @@ def read_share(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: floa
 
 def extremes(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float, float, float]:
     """Bounds (min lo, min hi, max lo, max hi); one-sided below the coverage."""
-    part, tail, oldest, newest = inside(tab, par, num, ints, r, t)
-    n, total = tab[r + W_NUM], between(tab, r)
+    part, tail, oldest, newest = inside(EXTREME, EXTREME_STRIDE, tab, par, num, ints, r, t)
+    n, total = tab[r + W_NUM], between(EXTREME_STRIDE, tab, r)
     if oldest < 0:
         return NAN, NAN, NAN, NAN
     a, b, c, d = num[total + S_A], num[total + S_B], num[total + S_C], num[total + S_D]
@@ -203,7 +216,7 @@ def extremes(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float)
         c, d = upper(c, num[newest + S_C]), upper(d, num[newest + S_D])
     a, b = lower(a, num[n + N_LO]), lower(b, num[n + N_HI])
     c, d = upper(c, num[n + N_LO]), upper(d, num[n + N_HI])
-    if covered(tab, num, r, part, tail, oldest, newest) < par[tab[r + W_PAR] + P_COVER] and a == a:
+    if covered(EXTREME_STRIDE, tab, num, r, part, tail, oldest, newest) < par[tab[r + W_PAR] + P_COVER] and a == a:
         return -INF, b, c, INF
     return a, b, c, d
 
@@ -240,12 +253,12 @@ def read_fall(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float
 
 def read_last(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float]:
     """The value held W ago."""
-    part, tail, oldest, newest = inside(tab, par, num, ints, r, t)
+    part, tail, oldest, newest = inside(PAST, PAST_STRIDE, tab, par, num, ints, r, t)
     n = tab[r + W_NUM]
     p = tab[r + W_PAR]
     if oldest < 0 or num[oldest + S_START] > t - par[p + P_LENGTH]:
         return NAN, NAN
-    if covered(tab, num, r, part, tail, oldest, newest) < par[p + P_COVER]:
+    if covered(PAST_STRIDE, tab, num, r, part, tail, oldest, newest) < par[p + P_COVER]:
         return NAN, NAN
     if newest < 0 and part == 0.0:  # everything since is held
         return num[n + N_LO], num[n + N_HI]
@@ -261,8 +274,8 @@ def read_change(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: flo
 
 def read_median(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float]:
     """Median of one reading of each slot, the value held at the window's start among them."""
-    part, tail, oldest, newest = inside(tab, par, num, ints, r, t)
-    if covered(tab, num, r, part, tail, oldest, newest) < par[tab[r + W_PAR] + P_COVER]:
+    part, tail, oldest, newest = inside(ORDER, ORDER_STRIDE, tab, par, num, ints, r, t)
+    if covered(ORDER_STRIDE, tab, num, r, part, tail, oldest, newest) < par[tab[r + W_PAR] + P_COVER]:
         return NAN, NAN
     count = ints[tab[r + W_INT] + I_SORTED]
     if count == 0:
@@ -275,10 +288,10 @@ def read_median(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: flo
 
 def read_stddev(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float]:
     """Sample standard deviation of the readings, two at least; unknown if one was over-range."""
-    part, tail, oldest, newest = inside(tab, par, num, ints, r, t)
-    if covered(tab, num, r, part, tail, oldest, newest) < par[tab[r + W_PAR] + P_COVER]:
+    part, tail, oldest, newest = inside(SPREAD, SPREAD_STRIDE, tab, par, num, ints, r, t)
+    if covered(SPREAD_STRIDE, tab, num, r, part, tail, oldest, newest) < par[tab[r + W_PAR] + P_COVER]:
         return NAN, NAN
-    total = between(tab, r)
+    total = between(SPREAD_STRIDE, tab, r)
     count, mean, squares, over = num[total + S_A], num[total + S_B], num[total + S_E], num[total + S_F]
     for k in range(2):
         seg = oldest if k == 0 else newest
@@ -298,9 +311,9 @@ def read_stddev(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: flo
 
 def read_increase(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> tuple[float, float]:
     """What readings added; at least what was seen."""
-    part, tail, oldest, newest = inside(tab, par, num, ints, r, t)
-    p, total = tab[r + W_PAR], between(tab, r)
-    good = covered(tab, num, r, part, tail, oldest, newest)
+    part, tail, oldest, newest = inside(INCREASE, INCREASE_STRIDE, tab, par, num, ints, r, t)
+    p, total = tab[r + W_PAR], between(INCREASE_STRIDE, tab, r)
+    good = covered(INCREASE_STRIDE, tab, num, r, part, tail, oldest, newest)
     if oldest < 0:
         return NAN, NAN
     start = t - par[p + P_LENGTH]

@@ -18,13 +18,13 @@ from rules.tree import Node, Window
 
 ENGINE = 2  # counts up when the same rules would judge differently
 FAMILIES = {  # name -> (number, floats of a segment, 0: no ring)
-    "mean": (windows.MEAN, 4),
-    "extreme": (windows.EXTREME, 6),
-    "past": (windows.PAST, 4),
-    "slope": (windows.SLOPE, 8),
-    "increase": (windows.INCREASE, 5),
-    "spread": (windows.SPREAD, 8),
-    "order": (windows.ORDER, 4),
+    "mean": (windows.MEAN, windows.MEAN_STRIDE),
+    "extreme": (windows.EXTREME, windows.EXTREME_STRIDE),
+    "past": (windows.PAST, windows.PAST_STRIDE),
+    "slope": (windows.SLOPE, windows.SLOPE_STRIDE),
+    "increase": (windows.INCREASE, windows.INCREASE_STRIDE),
+    "spread": (windows.SPREAD, windows.SPREAD_STRIDE),
+    "order": (windows.ORDER, windows.ORDER_STRIDE),
     "span": (windows.SPAN, 0),
     "streak": (windows.STREAK, 0),
     "decay": (windows.DECAY, 0),
@@ -134,7 +134,8 @@ def _lay_windows(plan: Plan, tables: Tables, tallies: Sequence[int], numbers_of:
         family, stride = FAMILIES[window.family]
         timed = bool(used_windows(window.source)) or ages(window.source)
         row = [0] * windows.W_ROW
-        row[windows.W_FAMILY], row[windows.W_STRIDE], row[windows.W_TIMED] = family, stride, int(timed)
+        row[windows.W_FAMILY], row[windows.W_STRIDE] = family, stride
+        row[windows.W_TIMED] = kernel.PLAIN if window.source.op == "point" else int(timed)
         row[windows.W_NUM], row[windows.W_INT], row[windows.W_PAR] = len(tables.num), len(tables.ints), len(par)
         row[windows.W_SHAPE] = numbers_of[lifted.shape]
         par.extend(_parameters(window, plan.points))

@@ -16,6 +16,8 @@ from rules.windows import (
     S_E,
     S_F,
     S_START,
+    SLOPE,
+    SLOPE_STRIDE,
     W_INT,
     W_PAR,
     Counts,
@@ -39,12 +41,12 @@ def line(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> 
 
     NaN with fewer than three readings, below the coverage, or if one was over-range.
     """
-    part, tail, oldest, newest = inside(tab, par, num, ints, r, t)
+    part, tail, oldest, newest = inside(SLOPE, SLOPE_STRIDE, tab, par, num, ints, r, t)
     p = tab[r + W_PAR]
-    if covered(tab, num, r, part, tail, oldest, newest) < par[p + P_COVER]:
+    if covered(SLOPE_STRIDE, tab, num, r, part, tail, oldest, newest) < par[p + P_COVER]:
         return NAN, NAN, NAN
     start = t - par[p + P_LENGTH]
-    total = between(tab, r)
+    total = between(SLOPE_STRIDE, tab, r)
     c, mt, mx = num[total + S_A], num[total + S_B], num[total + S_C]
     tx, tt, over = num[total + S_D], num[total + S_E], num[total + S_F]
     for k in range(2):
@@ -109,19 +111,19 @@ def creep(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) ->
     motion in the direction of the whole counts, four velocities at least. Without one, or where motion does not
     accelerate, no failure is in sight: (infinite, 0). NaN below the coverage.
     """
-    part, tail, oldest, newest = inside(tab, par, num, ints, r, t)
+    part, tail, oldest, newest = inside(SLOPE, SLOPE_STRIDE, tab, par, num, ints, r, t)
     p = tab[r + W_PAR]
-    if covered(tab, num, r, part, tail, oldest, newest) < par[p + P_COVER]:
+    if covered(SLOPE_STRIDE, tab, num, r, part, tail, oldest, newest) < par[p + P_COVER]:
         return NAN, NAN
     count = ints[tab[r + W_INT] + I_COUNT]
-    way = num[place(tab, ints, r, count - 1) + S_C] - num[oldest + S_C]
+    way = num[place(SLOPE_STRIDE, tab, ints, r, count - 1) + S_C] - num[oldest + S_C]
     sign = 1.0 if way > 0.0 else -1.0
     width, start = par[p + P_LENGTH] / PARTS, t - par[p + P_LENGTH]
     at, have, mean_t, mean_x = 0.0, 0.0, 0.0, 0.0  # the part being gathered
     before_t, before_x = NAN, 0.0  # the one before it
     n, mt, my, tt, ty, yy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0  # regression of inverse velocity on time
     for k in range(count + 1):
-        seg = place(tab, ints, r, k if k < count else 0)
+        seg = place(SLOPE_STRIDE, tab, ints, r, k if k < count else 0)
         if k < count and (num[seg + S_A] == 0.0 or num[seg + S_B] < start):
             continue
         part_at = (num[seg + S_B] - start) // width if k < count else -1.0

@@ -41,6 +41,9 @@ CAPACITY = SLOTS + 4
 TICKS = 4  # a window is looked at again W/TICKS after the last look, readings or not
 
 MEAN, EXTREME, PAST, SLOPE, INCREASE, SPREAD, ORDER, SPAN, STREAK, DECAY = range(10)
+# Numbers of a segment, by family. Who knows the family says it, so that a compiler can leave out all others.
+MEAN_STRIDE, EXTREME_STRIDE, PAST_STRIDE, SLOPE_STRIDE, INCREASE_STRIDE = 4, 6, 4, 8, 5
+SPREAD_STRIDE, ORDER_STRIDE = 8, 4
 
 # Header of `tab`: where the tables stand, all in one array: calls pass few arguments.
 H_POINTS, H_WINDOWS, H_ALARMS, H_LEVELS, H_CONDITIONS, H_BOUNDS, H_DUES, H_OUT, H_OUT_SIZE = (*range(7), 9, 10)
@@ -157,9 +160,9 @@ def merge(num: State, seg: int, n: float, t: float, x: float, tx: float, tt: flo
     num[seg + S_A] = have + n
 
 
-def flip(tab: Ints, num: State, ints: Counts, r: int, last: int) -> None:
+def flip(family: int, stride: int, tab: Ints, num: State, ints: Counts, r: int, last: int) -> None:
     """The segments 0 to `last` (from the oldest) become the front: every suffix of them is kept."""
-    family, i, stride = tab[r + W_FAMILY], tab[r + W_INT], tab[r + W_STRIDE]
+    i = tab[r + W_INT]
     ring, suffix, head = tab[r + W_RING], tab[r + W_SUFFIX], ints[i + I_HEAD]
     for k in range(last, -1, -1):
         slot = around(head + k) * stride
@@ -170,10 +173,10 @@ def flip(tab: Ints, num: State, ints: Counts, r: int, last: int) -> None:
     ints[i + I_FRONT] = last + 1
 
 
-def drop(tab: Ints, num: State, ints: Counts, r: int) -> None:
+def drop(family: int, stride: int, tab: Ints, num: State, ints: Counts, r: int) -> None:
     """Forget the oldest segment."""
-    i, stride = tab[r + W_INT], tab[r + W_STRIDE]
-    if tab[r + W_FAMILY] == ORDER:
+    i = tab[r + W_INT]
+    if family == ORDER:
         seg = tab[r + W_RING] + ints[i + I_HEAD] * stride
         if num[seg + S_A] == num[seg + S_A]:
             ints[i + I_SORTED] -= 1
@@ -184,31 +187,31 @@ def drop(tab: Ints, num: State, ints: Counts, r: int) -> None:
     ints[i + I_FRONT] -= 1
     ints[i + I_CHANGED] = 1
     if ints[i + I_FRONT] == 0:
-        clear(tab[r + W_FAMILY], stride, num, tab[r + W_NUM] + N_BACK)
-        flip(tab, num, ints, r, ints[i + I_COUNT] - 2)
+        clear(family, stride, num, tab[r + W_NUM] + N_BACK)
+        flip(family, stride, tab, num, ints, r, ints[i + I_COUNT] - 2)
 
 
-def open_segment(tab: Ints, num: State, ints: Counts, r: int, t: float) -> int:
+def open_segment(family: int, stride: int, tab: Ints, num: State, ints: Counts, r: int, t: float) -> int:
     """Close the open segment and begin one at `t`, the oldest giving way where there is no room. Gives its place."""
-    family, i, stride = tab[r + W_FAMILY], tab[r + W_INT], tab[r + W_STRIDE]
+    i = tab[r + W_INT]
     if ints[i + I_COUNT] == CAPACITY:
-        drop(tab, num, ints, r)
+        drop(family, stride, tab, num, ints, r)
     count = ints[i + I_COUNT]
     if count == 1:
-        flip(tab, num, ints, r, 0)
+        flip(family, stride, tab, num, ints, r, 0)
     elif count > 1:
-        combine(family, num, tab[r + W_NUM] + N_BACK, place(tab, ints, r, count - 1))
+        combine(family, num, tab[r + W_NUM] + N_BACK, place(stride, tab, ints, r, count - 1))
     ints[i + I_COUNT] = count + 1
     ints[i + I_CHANGED] = 1
-    seg = place(tab, ints, r, count)
+    seg = place(stride, tab, ints, r, count)
     clear(family, stride, num, seg)
     num[seg + S_START] = t
     return seg
 
 
-def place(tab: Ints, ints: Counts, r: int, k: int) -> int:
+def place(stride: int, tab: Ints, ints: Counts, r: int, k: int) -> int:
     """Where the k-th segment from the oldest stands."""
-    return tab[r + W_RING] + around(ints[tab[r + W_INT] + I_HEAD] + k) * tab[r + W_STRIDE]
+    return tab[r + W_RING] + around(ints[tab[r + W_INT] + I_HEAD] + k) * stride
 
 
 def around(slot: int) -> int:
@@ -216,15 +219,15 @@ def around(slot: int) -> int:
     return slot - CAPACITY if slot >= CAPACITY else slot
 
 
-def expire(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> None:
+def expire(family: int, stride: int, tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> None:
     """Forget segments that ended by t-W, and bring the aggregate of those in between up to date."""
     i = tab[r + W_INT]
     start = t - par[tab[r + W_PAR] + P_LENGTH]
-    while ints[i + I_COUNT] > 1 and num[place(tab, ints, r, 1) + S_START] <= start:
-        drop(tab, num, ints, r)
+    while ints[i + I_COUNT] > 1 and num[place(stride, tab, ints, r, 1) + S_START] <= start:
+        drop(family, stride, tab, num, ints, r)
     if ints[i + I_CHANGED] == 1:
         ints[i + I_CHANGED] = 0
-        family, stride, back = tab[r + W_FAMILY], tab[r + W_STRIDE], tab[r + W_NUM] + N_BACK
+        back = tab[r + W_NUM] + N_BACK
         total = back + stride
         if ints[i + I_FRONT] > 1:
             front = tab[r + W_SUFFIX] + around(ints[i + I_HEAD] + 1) * stride
@@ -265,13 +268,13 @@ def pull(num: State, at: int, count: int, x: float) -> None:
 
 def rebuild(tab: Ints, num: State, ints: Counts, r: int) -> None:
     """Suffixes and sorted values from the segments, after those were put back."""
-    i = tab[r + W_INT]
-    flip(tab, num, ints, r, ints[i + I_FRONT] - 1)
+    i, stride, family = tab[r + W_INT], tab[r + W_STRIDE], tab[r + W_FAMILY]
+    flip(family, stride, tab, num, ints, r, ints[i + I_FRONT] - 1)
     ints[i + I_CHANGED] = 1
     if tab[r + W_FAMILY] == ORDER:
         ints[i + I_SORTED] = 0
         for k in range(ints[i + I_COUNT]):
-            seg = place(tab, ints, r, k)
+            seg = place(stride, tab, ints, r, k)
             if num[seg + S_A] == num[seg + S_A]:
                 put(num, sorted_at(tab, r), ints[i + I_SORTED], num[seg + S_A])
                 put(num, sorted_at(tab, r) + CAPACITY, ints[i + I_SORTED], num[seg + S_B])
@@ -290,15 +293,32 @@ def feed(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float, lo:
         feed_streak(par[tab[r + W_PAR] + P_LENGTH], num, tab[r + W_NUM], t, lo)
     elif family == DECAY:
         feed_decay(par, num, tab[r + W_NUM], tab[r + W_PAR], t, lo, hi)
+    elif family == MEAN:
+        feed_ring(MEAN, MEAN_STRIDE, tab, par, num, ints, r, t, lo, hi)
+    elif family == EXTREME:
+        feed_ring(EXTREME, EXTREME_STRIDE, tab, par, num, ints, r, t, lo, hi)
+    elif family == SLOPE:
+        feed_ring(SLOPE, SLOPE_STRIDE, tab, par, num, ints, r, t, lo, hi)
     else:
-        feed_ring(tab, par, num, ints, r, t, lo, hi)
+        feed_ring(family, tab[r + W_STRIDE], tab, par, num, ints, r, t, lo, hi)
 
 
-def feed_ring(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float, lo: float, hi: float) -> None:
+def feed_ring(
+    family: int,
+    stride: int,
+    tab: Ints,
+    par: Floats,
+    num: State,
+    ints: Counts,
+    r: int,
+    t: float,
+    lo: float,
+    hi: float,
+) -> None:
     """A new value for a window that keeps a ring."""
-    family, n, i, p = tab[r + W_FAMILY], tab[r + W_NUM], tab[r + W_INT], tab[r + W_PAR]
+    n, i, p = tab[r + W_NUM], tab[r + W_INT], tab[r + W_PAR]
     count = ints[i + I_COUNT]
-    seg = place(tab, ints, r, count - 1)
+    seg = place(stride, tab, ints, r, count - 1)
     if count > 0:
         elapsed = t - num[n + N_AT]
         held = num[n + N_LO]
@@ -308,7 +328,7 @@ def feed_ring(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float
                 num[seg + S_A] += held * elapsed
                 num[seg + S_B] += num[n + N_HI] * elapsed
     if count == 0 or t - num[seg + S_START] >= par[p + P_SLOT]:
-        seg = open_segment(tab, num, ints, r, t)
+        seg = open_segment(family, stride, tab, num, ints, r, t)
     if family == PAST and num[seg + S_START] == t:
         num[seg + S_A] = lo
         num[seg + S_B] = hi
