@@ -1,7 +1,7 @@
 """Makes the captures of virtual devices: `python -m tests.drivers.captures.made [MAP...]`. It invents no golden.
 
 The bytes come from the bench's devices, which are written from the makers' documents and share no code with the maps;
-the goldens are written by hand beside the physical state they follow from, in the modules of tests/drivers/captures/states.
+the goldens are written by hand beside the physical state they follow from, in the modules of `states`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,17 @@ class State:
             Golden(point, None if value == "-" else float(value), "" if unit == "-" else unit, quality)
             for point, value, unit, quality in words
         )
+
+
+def put(**values: object) -> Callable[[Any], None]:
+    """A state of these attributes; the others stay as they are."""
+
+    def become(device: object) -> None:
+        for name, value in values.items():
+            assert hasattr(device, name), f"{type(device).__name__} has no {name}"
+            setattr(device, name, value)
+
+    return become
 
 
 @dataclass(frozen=True)
