@@ -165,6 +165,7 @@ class Description:
     unit_id: int | None = None  # on Modbus lines, so that two devices with one id are found
     max_reply_s: float = 1.0  # slowest answer; a line stays quiet that long after a failure
     notes: tuple[str, ...] = ()  # quirks worth telling a technician
+    framings: tuple[str, ...] = ("rtu", "tcp")  # of the buses it can be on; "raw": lines without Modbus
     live: bool = True  # False: there are recordings of it only, and it never gives a reading
 
 

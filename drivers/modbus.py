@@ -32,11 +32,14 @@ Parity = Literal["N", "E", "O"]
 
 
 class LineSection(Section):
-    """A `[bus.x]` table: a serial port, or a host for Modbus TCP (`framing = "rtu"`: RTU frames over TCP)."""
+    """A `[bus.x]` table: a serial port, or a host for Modbus TCP (`framing = "rtu"`: RTU frames over TCP).
+
+    `framing = "raw"`: no Modbus, see `drivers.rawline`; with a host, a converter that passes bytes on.
+    """
 
     port: str | int | None = None  # "/dev/serial/by-id/..."; with `host` the TCP port, 502 unless given
     host: str | None = None
-    framing: Literal["rtu", "tcp"] | None = None  # "rtu" on serial ports, "tcp" with a host
+    framing: Literal["rtu", "tcp", "raw"] | None = None  # "rtu" on serial ports, "tcp" with a host; "raw": no Modbus
     baudrate: int = Field(9600, ge=300, le=4_000_000)
     parity: Parity = "N"
     stopbits: Literal[1, 2] = 1
@@ -56,9 +59,16 @@ class LineSection(Section):
                 raise ValueError('framing = "tcp" needs a host; a serial port carries "rtu"')
         elif isinstance(self.port, str):
             raise ValueError(f"with a host, port is a TCP port number such as 502; got {self.port!r}")
+        elif self.framing == "raw" and self.port is None:
+            raise ValueError('framing = "raw" with a host needs its port, such as port = 4001')
         elif self.echo:
             raise ValueError("echo is for serial ports, not for a host")
         return self
+
+    @property
+    def carries(self) -> str:
+        """The framing in effect: "rtu", "tcp" or "raw"."""
+        return self.framing or ("rtu" if self.host is None else "tcp")
 
     @property
     def is_serial(self) -> bool:

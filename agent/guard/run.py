@@ -26,7 +26,7 @@ from agent.guard.supervise import Backoff, Progress
 from agent.guard.watchdog import notify, watch
 from agent.records import Record
 from agent.site.model import DeviceConfig
-from drivers.modbus import open_line
+from drivers.buses import open_bus
 
 log = logging.getLogger("tocsin.guard")
 
@@ -59,7 +59,7 @@ async def _guard(guard: Guard, stop: asyncio.Event, *, with_link: bool, jit: boo
     guard.journal.catalogue(list(site.points))
     async with AsyncExitStack() as stack:
         # All at once: hosts that are not there must not make those wait that are.
-        opening = (stack.enter_async_context(open_line(bus.name, bus.section)) for bus in site.buses.values())
+        opening = (stack.enter_async_context(open_bus(bus.name, bus.section)) for bus in site.buses.values())
         guard.lines.update(zip(site.buses, await asyncio.gather(*opening), strict=True))
         _make_pollers(guard)
         control = control_of(guard)

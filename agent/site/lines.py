@@ -81,6 +81,7 @@ def join_lines(
     ]
     for kind, thing in things:
         if thing.bus is not None:
+            _check_framing(document, (kind, thing.name), thing.description, thing.bus, sections[thing.bus])
             _check_speed(document, (kind, thing.name), thing.description, thing.bus, sections[thing.bus])
     _check_units(document, devices, outputs)
     _check_places(document, devices, outputs)
@@ -106,6 +107,13 @@ def _endpoint(section: LineSection) -> str:
         return os.path.realpath(str(section.port))
     except (OSError, ValueError):
         return str(section.port)
+
+
+def _check_framing(document: Document, path: Path, known: Description, bus: str, section: LineSection) -> None:
+    if section.carries not in known.framings:
+        can = listed(f'"{framing}"' for framing in known.framings)
+        message = f'got bus {bus} with framing "{section.carries}", expected a bus with {can}'
+        document.error((*path, "bus"), message, "instruments with and without Modbus need lines of their own")
 
 
 def _check_speed(document: Document, path: Path, known: Description, bus: str, section: LineSection) -> None:
