@@ -194,9 +194,9 @@ def prebuild(models: tuple[str, ...]) -> None:
     """Compile the models of the library ahead, all or these, so that a site that uses only them never compiles."""
     from rich.progress import Progress
 
+    from rules.engine.prebuilt import prebuild as prebuild_models
     from rules.library import names
-    from rules.modelfile import ModelErrors
-    from rules.prebuilt import prebuild as prebuild_models
+    from rules.library.modelfile import ModelErrors
 
     chosen = models or tuple(names())
     try:

@@ -6,10 +6,10 @@ import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from rules import asked, kernel, reads, trends, windows
+from rules.engine import asked, kernel, reads, trends, windows
+from rules.engine.shapes import used_points
+from rules.language.tree import Node, Window
 from rules.model import LevelRule, Truth
-from rules.shapes import used_points
-from rules.tree import Node, Window
 
 if TYPE_CHECKING:
     from rules.ruleset import Ruleset

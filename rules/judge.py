@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from rules import agenda, asked, kernel, windows
+from rules.engine import agenda, asked, kernel, windows
+from rules.engine.tables import NO_RING, TWIN, Kernels, fixed_source
 from rules.explain import explain
 from rules.model import LevelChange, Sample, Verdict
 from rules.ruleset import Ruleset, build_ruleset
-from rules.tables import NO_RING, TWIN, Kernels, fixed_source
 
 __all__ = ["Judge", "Ruleset", "SnapshotError", "build_ruleset"]
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rules import windows
-from rules.checks import find_problems
+from rules.engine import windows
+from rules.engine.shapes import Plan, canonical, describe, describe_point, digest
+from rules.engine.shapes import used_points as tree_points
+from rules.engine.tables import ENGINE, Tables, lay_out
 from rules.language import parse
+from rules.language.checks import find_problems
+from rules.language.tree import LanguageError, Node
 from rules.model import AlarmRule, LevelRule, PointInfo, RuleErrors, RuleProblem
-from rules.shapes import Plan, canonical, describe, describe_point, digest
-from rules.shapes import used_points as tree_points
-from rules.tables import ENGINE, Tables, lay_out
-from rules.tree import LanguageError, Node
 from rules.units import UnitError, unit
 
 

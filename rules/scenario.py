@@ -14,12 +14,12 @@ import numpy as np
 
 from rules.backtest import Steps, judge_history
 from rules.cases import Case
-from rules.casetables import tidy
-from rules.expects import NORMAL, Active, Expect, Never, Reaches
+from rules.cases.casetables import tidy
+from rules.cases.expects import NORMAL, Active, Expect, Never, Reaches
+from rules.cases.series import BAD as BAD_TOKEN
+from rules.cases.series import CLOCK, OVER, READING, REBOOT, REZERO, STALE
 from rules.judge import Judge
 from rules.model import BAD, COMM_FAULT, GOOD, OVER_RANGE, LevelChange
-from rules.series import BAD as BAD_TOKEN
-from rules.series import CLOCK, OVER, READING, REBOOT, REZERO, STALE
 
 QUALITIES = {READING: GOOD, OVER: OVER_RANGE, BAD_TOKEN: BAD, STALE: COMM_FAULT}
 

@@ -26,7 +26,7 @@ from agent.history.labels import Label, read_labels
 from agent.site.load import load_site
 from agent.site.model import Site
 from agent.site.problems import ConfigErrors, Problem, listed, nearest
-from rules.build import BuildResult, kernels_for
+from rules.engine.build import BuildResult, kernels_for
 from rules.ruleset import Ruleset
 
 OK, FAILED, BAD_INPUT = 0, 1, 2  # exit codes

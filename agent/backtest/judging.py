@@ -16,10 +16,10 @@ import numpy as np
 from agent.backtest.course import Course
 from agent.backtest.envelope import Envelope
 from rules.backtest import Steps, judge_history
+from rules.engine.tables import Kernels
 from rules.judge import Judge
 from rules.model import LevelChange
 from rules.ruleset import Ruleset
-from rules.tables import Kernels
 
 IN_MEMORY = 4_000_000  # bytes of moves; more go to a file
 SHOWN = 500  # moves that people see as a table

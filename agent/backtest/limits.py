@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rules.engine.shapes import used_points
+from rules.language.tree import Node
 from rules.ruleset import Ruleset
-from rules.shapes import used_points
-from rules.tree import Node
 
 COMPARISONS = ("gt", "ge", "lt", "le", "eq")
 SAME_SCALE = (

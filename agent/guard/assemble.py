@@ -24,7 +24,8 @@ from agent.journal.journal import Journal
 from agent.records import Record
 from agent.site.model import OutputConfig
 from drivers.modbus import ModbusLine
-from rules.build import Builder
+from drivers.rawline import RawLine
+from rules.engine.build import Builder
 from rules.judge import Judge
 
 log = logging.getLogger("tocsin.guard")
@@ -68,7 +69,7 @@ class Guard:
     speech: Speech
     annunciators: dict[str, Annunciator]
     site_path: Path
-    lines: dict[str, ModbusLine] = field(default_factory=dict)
+    lines: dict[str, ModbusLine | RawLine] = field(default_factory=dict)
     pollers: list[BusPoller] = field(default_factory=list)
     histories: dict[str, Any] = field(default_factory=dict)  # of outputs' limits, so that a restart resets no count
     history: deque[Record] = field(default_factory=lambda: deque(maxlen=RECENT))  # for who asks, without the disk

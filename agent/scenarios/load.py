@@ -9,7 +9,7 @@ from agent.site.document import Document
 from agent.site.load import load_site
 from agent.site.problems import ConfigErrors, Problem, listed, nearest, shown
 from rules.cases import Case, read_cases
-from rules.casetables import CaseErrors
+from rules.cases.casetables import CaseErrors
 from rules.library import LIBRARY, Model, ModelErrors, load_model, names
 from rules.ruleset import Ruleset
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from agent.plot import Band, Limit, Line, Panel, plot
 from rules.cases import Case
-from rules.expects import NORMAL
+from rules.cases.expects import NORMAL
+from rules.cases.series import BAD, OVER, READING, REBOOT, STALE, Slot
+from rules.language.tree import Node
 from rules.model import PointInfo
 from rules.scenario import Move
-from rules.series import BAD, OVER, READING, REBOOT, STALE, Slot
-from rules.tree import Node
 
 _LIKE_THEIR_POINT = ("avg", "min", "max", "median", "last")  # windows whose values are on the point's own scale
 _APART = 3  # so many series are drawn apart, more are drawn over each other

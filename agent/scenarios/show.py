@@ -12,7 +12,7 @@ from rich.text import Text
 from agent.plot import is_plain
 from agent.screens import COLOURS
 from rules.cases import Case
-from rules.expects import NORMAL, Active, Expect, Never
+from rules.cases.expects import NORMAL, Active, Expect, Never
 from rules.judge import Judge
 from rules.scenario import Failure, levels_at, run_case, span
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rules.expects import NORMAL
+from rules.cases.expects import NORMAL
 from rules.scenario import span
 
 Part = Mapping[str, Any]  # of `Judge.explain`

@@ -8,10 +8,10 @@ from pathlib import Path as File
 from types import MappingProxyType
 from typing import Any, cast
 
-from rules.figures import lookup_table
 from rules.library import LIBRARY, BindErrors, bind, names
+from rules.library.figures import lookup_table
+from rules.library.modelfile import Model, ModelErrors, read_model
 from rules.model import AlarmRule, LevelRule, LookupTable, Names, PointInfo
-from rules.modelfile import Model, ModelErrors, read_model
 
 from .around import Around
 from .document import Document

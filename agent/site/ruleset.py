@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rules.judge import Ruleset, build_ruleset
+from rules.language.tree import Node, Span
+from rules.library.modelfile import names_in
 from rules.model import PointInfo, RuleErrors, RuleProblem
-from rules.modelfile import names_in
-from rules.tree import Node, Span
 
 from .alarms import bound_by, point_infos
 from .document import Document

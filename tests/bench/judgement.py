@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from rules.build import Builder
+from rules.engine.build import Builder
 from rules.judge import Judge, build_ruleset
 from rules.model import AlarmRule, LevelRule, PointInfo, Sample
 

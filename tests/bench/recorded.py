@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from rules.backtest import Steps, judge_history
-from rules.build import kernels_for
+from rules.engine.build import kernels_for
+from rules.engine.tables import Kernels
 from rules.judge import Judge
 from rules.ruleset import Ruleset
-from rules.tables import Kernels
 from tests.bench import sets
 from tests.bench.history import START_S
 from tests.bench.peer import columns

@@ -15,8 +15,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from rules import windows
-from rules.build import kernels_for
+from rules.engine import windows
+from rules.engine.build import kernels_for
 from rules.judge import Judge, build_ruleset
 from rules.model import AlarmRule, LevelRule, PointInfo
 from tests.bench.peer.build import FLAGS, HERE

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from rules.checks import find_problems
 from rules.language import parse
+from rules.language.checks import find_problems
 from rules.model import (
     BAD,
     COMM_FAULT,

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rules.backtest import Steps, judge_history
-from rules.build import Builder, kernels_for
-from rules.codecache import CacheError, check_directory, engine_name, intact, modules_of, shape_module, tidy
+from rules.engine.build import Builder, kernels_for
+from rules.engine.codecache import CacheError, check_directory, engine_name, intact, modules_of, shape_module, tidy
 from rules.judge import Judge, build_ruleset
 from rules.model import AlarmRule, LevelRule, PointInfo, Sample
 
@@ -250,7 +250,7 @@ OUTCOME = """
     from pathlib import Path
     sys.path.insert(0, {root!r})
     {first}
-    from rules.build import Builder
+    from rules.engine.build import Builder
     from rules.judge import Judge, build_ruleset
     from rules.model import AlarmRule, LevelRule, PointInfo, Sample
     ruleset = build_ruleset([PointInfo("a.x", "mm", 10.0)], [AlarmRule("r", (LevelRule("red", "a.x > 5 mm"),))])

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from rules.cases import read_cases
-from rules.casetables import CaseErrors
-from rules.expects import Active, Never, Reaches
+from rules.cases.casetables import CaseErrors
+from rules.cases.expects import Active, Never, Reaches
 from rules.library import read_model
 from rules.model import AlarmRule, LevelRule, PointInfo
 from rules.ruleset import build_ruleset

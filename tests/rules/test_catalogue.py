@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from rules.catalogue import library_page
-from rules.functions import FUNCTIONS
+from rules.language.functions import FUNCTIONS
 from rules.library import load_model
-from rules.wording import lines_of, points_of
+from rules.library.catalogue import library_page
+from rules.library.wording import lines_of, points_of
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.checks import _Look, find_problems
+from rules.engine.shapes import Plan
+from rules.engine.tables import lay_out
 from rules.judge import Judge, build_ruleset
 from rules.language import parse
+from rules.language.checks import _Look, find_problems
+from rules.language.ranges import common, outside, region, value_range
 from rules.model import GOOD, OVER_RANGE, AlarmRule, LevelRule, LookupTable, Names, PointInfo, RuleErrors, Sample, Truth
-from rules.ranges import common, outside, region, value_range
 from rules.ruleset import Ruleset
-from rules.shapes import Plan
-from rules.tables import lay_out
 
 POINTS = (
     PointInfo("g.level", "m", 10.0, 0.0, 5.0),

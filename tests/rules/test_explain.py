@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules import kernel, windows
+from rules.engine import kernel, windows
 from rules.explain import _Walk
 from rules.judge import Judge, build_ruleset
 from rules.model import GOOD, OVER_RANGE, AlarmRule, LevelRule, LookupTable, Names, PointInfo, Sample

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import drivers.api
-from rules import kernel, model
+from rules import model
+from rules.engine import kernel
 from rules.judge import Judge, SnapshotError, build_ruleset
 from rules.model import BAD, COMM_FAULT, GOOD, OVER_RANGE, AlarmRule, LevelRule, PointInfo, Sample, Truth
 

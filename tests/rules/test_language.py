@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.functions import FUNCTIONS
+from rules.engine.shapes import canonical
+from rules.engine.tables import fixed_source
 from rules.judge import Judge, build_ruleset
 from rules.language import parse
+from rules.language.functions import FUNCTIONS
+from rules.language.tree import LanguageError
 from rules.model import GOOD, AlarmRule, LevelRule, LookupTable, Names, PointInfo, RuleErrors, Sample
-from rules.shapes import canonical
-from rules.tables import fixed_source
-from rules.tree import LanguageError
 
 POINTS = (
     PointInfo("underpass.level", "mm", 10.0),

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.figures import lookup_table, measure
 from rules.library import BindErrors, ModelErrors, bind, load_model, names, own_inputs, own_points
+from rules.library.figures import lookup_table, measure
+from rules.library.modelfile import read_model
 from rules.model import AlarmRule, PointInfo
-from rules.modelfile import read_model
 from rules.ruleset import build_ruleset
 
 MODEL = """

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules import links
+from rules.engine import links
 from rules.judge import Judge, build_ruleset
 from rules.model import BAD, GOOD, OVER_RANGE, AlarmRule, LevelRule, PointInfo, Sample, Truth
 

@@ -10,9 +10,9 @@ from functools import cache
 import pytest
 
 from rules.cases import read_cases
+from rules.cases.series import BAD, NOTHING, READING, Slot
 from rules.library import load_model, names
 from rules.scenario import compare, run_case
-from rules.series import BAD, NOTHING, READING, Slot
 
 KINDS = {"onset", "boundary", "decoy", "fault", "gap", "restart"}
 LEVELS = ["blue", "yellow", "orange", "red"]

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.cases import Case
-from rules.expects import NORMAL, Active, Never, Reaches
+from rules.cases.expects import NORMAL, Active, Never, Reaches
+from rules.cases.series import CLOCK, NOTHING, REBOOT, Slot, format_series, parse_series
 from rules.model import AlarmRule, LevelRule, PointInfo
 from rules.ruleset import build_ruleset
 from rules.scenario import Move, compare, levels_at, run_case, span
-from rules.series import CLOCK, NOTHING, REBOOT, Slot, format_series, parse_series
 
 RIVER = AlarmRule(
     "river",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.series import (
+from rules.cases.series import (
     BAD,
     CLOCK,
     LONGEST,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rules.engine.windows import CAPACITY, SLOTS
 from rules.judge import Judge, build_ruleset
 from rules.model import BAD, GOOD, OVER_RANGE, AlarmRule, LevelRule, PointInfo, Sample
-from rules.windows import CAPACITY, SLOTS
 
 STALE = 25.0
 WINDOW = 100.0

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rules.engine.shapes import used_points, used_windows
+from rules.language.tree import Node, Window
 from rules.ruleset import Ruleset
-from rules.shapes import used_points, used_windows
-from rules.tree import Node, Window
 
 COMPARE = {"gt": "above", "ge": "at_least", "lt": "below", "le": "at_most"}
 MIRROR = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from lark import Token, Tree
 
-from rules.modelfile import Model
-from rules.syntax import read
+from rules.language.syntax import read
+from rules.library.modelfile import Model
 
 _COMPARE = {"<=": "≤", ">=": "≥", "==": "=", "!=": "≠", "<": "<", ">": ">", "-": "−", "*": "×", "/": "/", "+": "+"}
 _WORDS: Mapping[str, Mapping[str, str]] = {

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, product
 from typing import NamedTuple
 
+from rules.engine.shapes import canonical, used_points
+from rules.language.ranges import Quantity, Range, Region, common, linear, outside, quantity_range, region, value_range
+from rules.language.tree import Node
 from rules.model import AlarmRule, PointInfo, RuleProblem
-from rules.ranges import Quantity, Range, Region, common, linear, outside, quantity_range, region, value_range
-from rules.shapes import canonical, used_points
-from rules.tree import Node
 from rules.units import SECOND
 
 MOST_CASES = 200

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from rules.figures import ModelProblem, lookup_table, measure, near, outside, shown
+from rules.library.figures import ModelProblem, lookup_table, measure, near, outside, shown
 from rules.model import LookupTable, OnMissing
 from rules.units import SECOND, UnitError, unit
 

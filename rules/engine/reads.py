@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import sqrt
 
-from rules.windows import (
+from rules.engine.windows import (
     CAPACITY,
     DECAY,
     EXTREME,

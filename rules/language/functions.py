@@ -12,7 +12,7 @@ class Function:
     """What a function takes, as people write it, and which window it keeps, if it keeps one."""
 
     takes: str
-    family: str = ""  # see rules.tables.FAMILIES
+    family: str = ""  # see rules.engine.tables.FAMILIES
     result: Literal["same", "difference", "rate", "amount", "seconds", "number", "truth"] = "same"
     condition: bool = False  # what it watches is a condition
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rules import truths
-from rules.functions import FUNCTIONS
+from rules.language import truths
+from rules.language.functions import FUNCTIONS
+from rules.language.terms import add, in_unit, multiply, number
+from rules.language.tree import DEFAULT_COVERAGE, LanguageError, Node, Span, Window, wrong
 from rules.model import PointInfo
-from rules.terms import add, in_unit, multiply, number
-from rules.tree import DEFAULT_COVERAGE, LanguageError, Node, Span, Window, wrong
 from rules.units import NUMBER, SECOND, Unit, convert, unit
 
 SUMMED = ("counter", "increment", "running_total", "intensity")  # kinds of points whose readings add up

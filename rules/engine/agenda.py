@@ -9,7 +9,7 @@ its time has come the group is read through, to find what is really due and the 
 
 from __future__ import annotations
 
-from rules.windows import H_BOUNDS, H_DUES, Counts, Ints, State
+from rules.engine.windows import H_BOUNDS, H_DUES, Counts, Ints, State
 
 # --- copied into the generated module from here on --------------------------------------------------------------
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rules.figures import ModelProblem, lookup_table, measure, near, outside, shown
+from rules.library.figures import ModelProblem, lookup_table, measure, near, outside, shown
+from rules.library.modelfile import Input, Keys, Model, ModelErrors, ModelLevel, Parameter, read_model
 from rules.model import LevelRule, Names, OnMissing, PointInfo
-from rules.modelfile import Input, Keys, Model, ModelErrors, ModelLevel, Parameter, read_model
 from rules.units import SECOND, Unit, UnitError, factors, unit
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "read_model",
 ]
 
-LIBRARY = Path(__file__).with_name("library")
+LIBRARY = Path(__file__).parent
 
 
 class BindErrors(ValueError):  # noqa: N818 - all of them at once

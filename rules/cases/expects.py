@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rules.casetables import CaseProblem, Keys, TableReader, tidy
-from rules.figures import near, shown
+from rules.cases.casetables import CaseProblem, Keys, TableReader, tidy
+from rules.library.figures import near, shown
 from rules.model import AlarmRule
 
 NORMAL = "normal"  # an alarm's level while none is active

@@ -11,10 +11,10 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from rules.engine.reads import product, quotient
+from rules.engine.windows import SLOTS
+from rules.language.tree import Node
 from rules.model import PointInfo
-from rules.reads import product, quotient
-from rules.tree import Node
-from rules.windows import SLOTS
 
 Range = tuple[float, float]
 ANY: Range = (-math.inf, math.inf)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rules.tree import Node, Span, wrong
+from rules.language.tree import Node, Span, wrong
 from rules.units import NUMBER, Unit, UnitError, convert, factors
 
 

@@ -22,7 +22,7 @@ class Span:
 class Window:
     """State over time that a tree needs. Equal windows are one, whoever asks for them."""
 
-    family: str  # see rules.tables.FAMILIES
+    family: str  # see rules.engine.tables.FAMILIES
     source: Node
     length_s: float  # decay: the half-life; streak: one period
     coverage: float = DEFAULT_COVERAGE

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from rules import windows
-from rules.shapes import Plan, used_points, used_windows
-from rules.tree import Node
+from rules.engine import windows
+from rules.engine.shapes import Plan, used_points, used_windows
+from rules.language.tree import Node
 
 _CROSSED = ("span", "streak")  # families that need a truth only when it changes
 _COMPARISONS = ("gt", "ge", "lt", "le", "eq")
@@ -75,7 +75,7 @@ def _all(found: Iterable[frozenset[float] | None]) -> frozenset[float] | None:
 
 
 def _lay_lists(tab: list[int], header: int, lists: Sequence[Sequence[int]]) -> None:
-    """`tab[header] + item` points at the count before the item's list: see rules.agenda.mark_all."""
+    """`tab[header] + item` points at the count before the item's list: see rules.engine.agenda.mark_all."""
     tab[header] = len(tab)
     tab.extend([0] * len(lists))
     for item, found in enumerate(lists):
@@ -84,7 +84,7 @@ def _lay_lists(tab: list[int], header: int, lists: Sequence[Sequence[int]]) -> N
 
 
 def _lay_limits(tab: list[int], par: list[float], ints: list[int], limits: Sequence[Mapping[float, Users]]) -> None:
-    """Each point's constants, sorted, with the windows and alarms that compare it with them: see rules.kernel.cross."""
+    """Each point's constants, sorted, with the windows and alarms that compare it with them: see kernel.cross."""
     tab[windows.H_LIMITS], tab[windows.H_ZONES] = len(tab), len(ints)
     tab.extend([0] * len(limits))
     ints.extend([0] * len(limits))

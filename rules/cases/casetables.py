@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rules.figures import near, shown
+from rules.library.figures import near, shown
 from rules.units import UnitError, quantity
 
 Keys = tuple[str | int, ...]

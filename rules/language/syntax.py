@@ -9,7 +9,7 @@ from pathlib import Path
 import lark
 from lark import Token, Tree
 
-from rules.tree import LanguageError, Span, wrong
+from rules.language.tree import LanguageError, Span, wrong
 
 _SAY = {
     "COMPARE": "a comparison", "SUM": "+ or -", "PRODUCT": "* or /", "_OR": "or", "_AND": "and", "_NOT": "not",

@@ -11,13 +11,13 @@ from typing import TypeVar
 
 from lark import Token, Tree
 
-from rules import truths
-from rules.calls import call, whole
-from rules.functions import FUNCTIONS
+from rules.language import truths
+from rules.language.calls import call, whole
+from rules.language.functions import FUNCTIONS
+from rules.language.syntax import read
+from rules.language.terms import add, in_unit, multiply, negative
+from rules.language.tree import LanguageError, Node, Problem, Span, wrong
 from rules.model import NO_NAMES, LookupTable, Names, PointInfo
-from rules.syntax import read
-from rules.terms import add, in_unit, multiply, negative
-from rules.tree import LanguageError, Node, Problem, Span, wrong
 from rules.units import NUMBER, SECOND, UnitError, convert, split, unit
 
 DEEPEST = 40  # nesting that people still read

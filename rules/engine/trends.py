@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rules.reads import between, covered, inside
-from rules.windows import (
+from rules.engine.reads import between, covered, inside
+from rules.engine.windows import (
     I_COUNT,
     INF,
     NAN,

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rules.casetables import CaseErrors, CaseProblem, Keys, TableReader, tidy
-from rules.expects import Expect, ExpectReader
-from rules.figures import near, shown
+from rules.cases.casetables import CaseErrors, CaseProblem, Keys, TableReader, tidy
+from rules.cases.expects import Expect, ExpectReader
+from rules.cases.series import SeriesError, Slot, parse_series
 from rules.library import BindErrors, Model, bind, own_inputs, own_points
+from rules.library.figures import near, shown
 from rules.model import AlarmRule, PointInfo, RuleErrors
 from rules.ruleset import Ruleset, build_ruleset
-from rules.series import SeriesError, Slot, parse_series
 
 SILENT_INTERVALS = 3.0  # without a reading for longer, a point is missing, unless its stale_after is longer
 _CASE = ("name", "kind", "interval", "series", "expect", "inputs", "parameters", "stale_after")

@@ -18,8 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rules.dispatch import HEAD
-from rules.tables import fixed_source
+from rules.engine.dispatch import HEAD
+from rules.engine.tables import fixed_source
 
 KEEP = 2  # engines whose builds are kept, the newest
 _ENGINE = '''"""The fixed part of judgement for numba; the same text, without decorators, is the twin."""

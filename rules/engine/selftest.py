@@ -7,8 +7,8 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from rules import windows
-from rules.tables import TWIN, Kernels, Tables
+from rules.engine import windows
+from rules.engine.tables import TWIN, Kernels, Tables
 
 
 def _random_samples(chance: random.Random, points: int) -> list[tuple[int, float, int]]:

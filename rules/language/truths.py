@@ -5,8 +5,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 
-from rules.terms import alike
-from rules.tree import Node, Span
+from rules.language.terms import alike
+from rules.language.tree import Node, Span
 
 _MIRROR = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 _COMPARE = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq}

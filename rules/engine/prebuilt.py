@@ -13,14 +13,14 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from rules.build import BuildResult, kernels_for
+from rules.engine.build import BuildResult, kernels_for
+from rules.engine.shapes import MANY, Plan
+from rules.engine.tables import Tables, lay_out
 from rules.language import parse
+from rules.language.tree import Node
 from rules.library import bind, load_model, own_inputs, own_points
+from rules.library.modelfile import Model
 from rules.model import AlarmRule, PointInfo
-from rules.modelfile import Model
-from rules.shapes import MANY, Plan
-from rules.tables import Tables, lay_out
-from rules.tree import Node
 
 AT_ONCE = 8  # models compiled by one process: all of them would take half a gigabyte
 _INTERVAL_S = 60.0
@@ -42,7 +42,7 @@ def prebuild(
 
 
 def library_tables(models: Iterable[str]) -> Tables:
-    """These models of the library, bound in every way that gives another shape. Raises rules.modelfile.ModelErrors."""
+    """These models of the library, bound in every way that gives another shape. Raises ModelErrors."""
     points: list[PointInfo] = []
     alarms: list[AlarmRule] = []
     for name in models:

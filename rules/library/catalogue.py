@@ -1,4 +1,4 @@
-"""Writes docs/library.md from the models: `python -m rules.catalogue [DIRECTORY]`. It adds nothing to what they say."""
+"""Writes docs/library.md from the models (`python -m rules.library.catalogue`). It adds nothing to what they say."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rules.library import load_model, names
-from rules.modelfile import Input, Model, ModelLevel, Parameter
-from rules.wording import lines_of, points_of
+from rules.library.modelfile import Input, Model, ModelLevel, Parameter
+from rules.library.wording import lines_of, points_of
 
 INTRO = """# The library of models
 
@@ -25,7 +25,7 @@ one's own is bound the same way: `model = "models/own.toml"`.
   second or once an hour: windows judge the time that passed, not the number of readings.
 - `tocsin backtest` judges a site's own recordings with these models, and `--vary` tries their figures.
 
-This page is made from the models by `python -m rules.catalogue`; a test holds them together.
+This page is made from the models by `python -m rules.library.catalogue`; a test holds them together.
 """
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "zh": {

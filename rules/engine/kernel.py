@@ -12,8 +12,8 @@ reading, and all of it when the point becomes usable, unusable or over-range.
 
 from __future__ import annotations
 
-from rules.agenda import ALARMS, POINTS, WINDOWS, mark, mark_all, next_due, order, set_due
-from rules.asked import (
+from rules.engine.agenda import ALARMS, POINTS, WINDOWS, mark, mark_all, next_due, order, set_due
+from rules.engine.asked import (
     OVER_RANGE,
     POINT_ROW,
     Q_ABOVE,
@@ -26,9 +26,9 @@ from rules.asked import (
     Q_QUALITY,
     Q_STALE,
 )
-from rules.dispatch import shape
-from rules.reads import window_due
-from rules.windows import (
+from rules.engine.dispatch import shape
+from rules.engine.reads import window_due
+from rules.engine.windows import (
     H_ALARM_COUNT,
     H_ALARM_LIST,
     H_ALARMS,

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rules.language.tree import Node, Window
 from rules.model import PointInfo
-from rules.tree import Node, Window
 
 MANY = 2  # conditions of one form in an and, or, vote: from so many on they are counted in a loop
 _COMPARE = {"gt": ("l > h", "h <= l"), "ge": ("l >= h", "h < l"), "lt": ("h < l", "l >= h"), "le": ("h <= l", "l > h")}

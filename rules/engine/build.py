@@ -1,7 +1,7 @@
 """The JIT build of a rule set: compiled and tested in a child process, checked, loaded; whatever fails, the twin stays.
 
 The fixed part (the engine) is compiled once for all rule sets, each shape once for all that have it; what a cache has
-already is not compiled again. Run as `python -m rules.build` it is that child.
+already is not compiled again. Run as `python -m rules.engine.build` it is that child.
 """
 
 from __future__ import annotations
@@ -22,9 +22,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from rules import selftest
-from rules.codecache import check_directory, engine_name, forget, intact, modules_of, seal, shape_module, tidy, write
-from rules.tables import Kernels, Tables, adopt
+from rules.engine import selftest
+from rules.engine.codecache import (
+    check_directory,
+    engine_name,
+    forget,
+    intact,
+    modules_of,
+    seal,
+    shape_module,
+    tidy,
+    write,
+)
+from rules.engine.tables import Kernels, Tables, adopt
 
 TIMEOUT_S = 3600.0  # a Pi 4 needs minutes for all shapes of the library
 
@@ -110,7 +120,8 @@ class Builder:
             "places": tables.places,
             "state": [tables.tab, tables.par, tables.num, tables.ints],
         }
-        command = [sys.executable, "-P", "-m", "rules.build", str(self._directory), str(int(self._timeout_s) + 1)]
+        command = [sys.executable, "-P", "-m", "rules.engine.build"]
+        command += [str(self._directory), str(int(self._timeout_s) + 1)]
         try:
             self._words = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115 - read when the child has ended
             with tempfile.TemporaryFile(dir=self._directory) as told:

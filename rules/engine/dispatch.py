@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rules.windows import Counts, Floats, Ints, State
+from rules.engine.windows import Counts, Floats, Ints, State
 
 HEAD = "def form(tab, par, num, ints, a, b, t):\n"
 _FORMS: dict[int, Callable[..., float]] = {}

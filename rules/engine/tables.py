@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rules import agenda, asked, kernel, reads, trends, windows
-from rules.dispatch import register
-from rules.links import lay_links
+from rules.engine import agenda, asked, kernel, reads, trends, windows
+from rules.engine.dispatch import register
+from rules.engine.links import lay_links
+from rules.engine.shapes import Lifted, Plan, ages, used_points, used_windows
+from rules.language.tree import Node, Window
 from rules.model import AlarmRule, PointInfo
-from rules.shapes import Lifted, Plan, ages, used_points, used_windows
-from rules.tree import Node, Window
 
 ENGINE = 2  # counts up when the same rules would judge differently
 FAMILIES = {  # name -> (number, floats of a segment, 0: no ring)
@@ -211,7 +211,7 @@ def fixed_source() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """What judges: the entries `run` and `history` of rules.kernel. `arrays` turns state into what they take."""
+    """What judges: the entries `run` and `history` of rules.engine.kernel. `arrays` turns state into what they take."""
 
     run: Callable[[Any, Any, Any, Any, float, int], int]
     history: Callable[..., int]

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from rules.dispatch import shape
-from rules.windows import H_PARTS, INF, NAN, RESULT, Counts, Floats, Ints, State, just_after
+from rules.engine.dispatch import shape
+from rules.engine.windows import H_PARTS, INF, NAN, RESULT, Counts, Floats, Ints, State, just_after
 
 # --- copied into the generated module from here on --------------------------------------------------------------
 
