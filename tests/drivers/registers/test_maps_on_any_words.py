@@ -1,0 +1,112 @@
+"""What may never happen in any map, whatever words stand in the registers; and what some of them must tell exactly."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.api import Quality
+from drivers.decode import Decoded, Decoder
+from drivers.registers import RegisterMap, load_map, map_names
+from hil.devices import OtisReceiver, VibratingWire, ZhichuanBox
+from hil.devices.base import Device
+from rules.units import unit
+
+WORDS = st.integers(0, 0xFFFF)
+TELLING = st.sampled_from([0, 1, 2, 3, 0x7FFF, 0x8000, 0xFFFF, 0x7F80, 0x7FC0, 0xFF80])
+
+
+LOADED = {name: load_map(name) for name in map_names()}
+
+
+def whole(name: str, **given_constants: float) -> RegisterMap:
+    """The map, with a number for each constant that the site would have to give."""
+    register_map = LOADED[name]
+    missing = {key: constant.low or 1.0 for key, constant in register_map.constant.items() if constant.value is None}
+    return register_map.with_constants(missing | given_constants)
+
+
+MAPS = {name: whole(name) for name in map_names()}
+DECODERS = {name: Decoder(register_map) for name, register_map in MAPS.items()}
+CELLS = {
+    name: sorted({cell for point in register_map.point.values() for cell in point.cells})
+    for name, register_map in MAPS.items()
+}
+
+
+def read(device: Device, name: str, **given_constants: float) -> dict[str, Decoded]:
+    """What the map makes of the device, with no wire between."""
+    register_map = whole(name, **given_constants)
+    cells = {
+        (table, address): device.image(table)[address]
+        for point in register_map.point.values()
+        for table, address in point.cells
+    }
+    return Decoder(register_map).decode({cell: word & 0xFFFF for cell, word in cells.items()}, {})
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_units_of_maps_are_known_to_the_rules(name: str) -> None:
+    for point in MAPS[name].points:
+        unit(point.unit)
+
+
+@pytest.mark.parametrize("name", MAPS)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_whatever_a_device_sends_is_a_reading_or_a_reason(name: str, data: st.DataObject) -> None:
+    seed = data.draw(st.lists(WORDS | TELLING, min_size=1, max_size=len(CELLS[name])))
+    bits = {"coil", "discrete"}
+    cells = {cell: seed[i % len(seed)] & (1 if cell[0] in bits else 0xFFFF) for i, cell in enumerate(CELLS[name])}
+    for point, decoded in DECODERS[name].decode(cells, {}).items():
+        if decoded.quality.usable:
+            assert math.isfinite(decoded.value), point
+        if decoded.quality is not Quality.GOOD:
+            assert decoded.reason, point
+        else:
+            told = MAPS[name].point[point]
+            assert told.low is None or decoded.value >= told.low
+            assert told.high is None or decoded.value <= told.high
+
+
+@given(st.integers(-9999999, 9999999))
+def test_the_box_inclinometer_tells_every_angle(ten_thousandths: int) -> None:
+    decoded = read(ZhichuanBox(ten_thousandths / 10000), "zhichuan-box-inclinometer")["x"]
+    assert decoded.quality is Quality.GOOD
+    assert decoded.value == pytest.approx(ten_thousandths / 10000, abs=1e-9)
+
+
+@given(st.binary(min_size=4, max_size=4))
+def test_the_box_inclinometer_takes_no_bytes_that_are_no_number(data: bytes) -> None:
+    cells = dict.fromkeys(CELLS["zhichuan-box-inclinometer"], 0)
+    cells["holding", 0] = data[0] << 8 | data[1]
+    cells["holding", 1] = data[2] << 8 | data[3]
+    decoded = DECODERS["zhichuan-box-inclinometer"].decode(cells, {})["x"]
+    is_number = data[0] >> 4 <= 1 and data[0] & 15 <= 9 and all(pair <= 99 for pair in data[1:])
+    assert (decoded.quality is Quality.GOOD) == is_number
+    assert is_number or math.isnan(decoded.value)
+
+
+@given(age_s=st.integers(0, 0xFFFF), max_age=st.integers(1, 15300), reading=st.floats(0, 100, width=32))
+def test_an_old_reading_is_never_used(age_s: int, max_age: int, reading: float) -> None:
+    receiver = OtisReceiver()
+    receiver.hear(1, reading, age_s=age_s)
+    decoded = read(receiver, "otis-oi7032", max_age=max_age)["reading-1"]
+    assert decoded.quality is (Quality.GOOD if age_s <= max_age else Quality.BAD)
+    if age_s > max_age:
+        assert f"age-1: {age_s:g} s" in decoded.reason
+
+
+@given(frequency=st.integers(0, 65535), f0=st.integers(400, 6000), k=st.sampled_from([0.0016, 0.002, -0.5]))
+def test_strain_is_told_only_of_a_wire_that_rings(frequency: int, f0: int, k: float) -> None:
+    hz = frequency / 10
+    told = read(VibratingWire(hz), "kunpeng-strain-gauge", f0=f0, k=k)["strain"]
+    if 300 <= hz <= 6500:
+        assert told.quality is Quality.GOOD
+        assert told.value == pytest.approx(k * hz * hz - k * f0 * f0, rel=1e-9, abs=1e-6)
+    else:
+        assert told.quality is Quality.BAD
+        assert math.isnan(told.value)
