@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
@@ -132,6 +133,9 @@ class Section(BaseModel):
 # --- lines ----------------------------------------------------------------------------------------------------
 
 
+Table = Literal["holding", "input", "coil", "discrete"]  # of Modbus
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One request and its answer on the wire, for the load of a line."""
@@ -141,13 +145,72 @@ class Exchange:
     device_s: float = 0.0  # how long the device takes to answer, at its slowest
 
 
-@runtime_checkable
 class Bus(Protocol):
-    """A line with one owner. What it offers beyond a name depends on its kind, e.g. `drivers.modbus.ModbusLine`."""
+    """A line with one owner, already open: `ModbusBus`, or `RawBus` where `framing = "raw"`."""
 
     @property
     def name(self) -> str:
         """The bus's name in the site file."""
+        ...
+
+
+class ModbusBus(Bus, Protocol):
+    """A Modbus line, serial or TCP: one request at a time, retries and quiet times kept, replies checked."""
+
+    def expect(self, unit_id: int, max_reply_s: float, gap_s: float = 0.0) -> None:
+        """Say, when connecting, how long a unit may take and must be left alone between requests."""
+        ...
+
+    async def read(self, table: Table, unit_id: int, address: int, count: int, *, urgent: bool = False) -> list[int]:
+        """Words 0..65535, or 0/1 of bit tables, from 0-based `address`. Raises DriverError."""
+        ...
+
+    async def write(
+        self, table: Table, unit_id: int, address: int, values: Sequence[int], *, urgent: bool = True
+    ) -> None:
+        """Write coils or holding registers. Raises DriverError; what raised may or may not have been carried out."""
+        ...
+
+    async def exchange(self, unit_id: int, pdu: bytes, expect: bytes | int | None = None) -> bytes:
+        """Send function code and data, give back the unit's; `expect`: its reply, or its length. Raises DriverError."""
+        ...
+
+
+class Finder(Protocol):
+    """Finds messages in a stream of bytes, however they are cut and whatever is between them."""
+
+    def feed(self, data: bytes) -> list[Any]:
+        """Take what came; all messages that are whole now, checked."""
+        ...
+
+    def clear(self) -> None:
+        """Forget a message that has begun."""
+        ...
+
+    def why_not(self) -> str:
+        """What is wrong with what came so far; "" when nothing came."""
+        ...
+
+
+class RawBus(Bus, Protocol):
+    """A line without Modbus: bytes, stamped when they came."""
+
+    turn: asyncio.Lock  # held while asking, for as long as questions belong together
+
+    async def ask(self, question: bytes, finder: Finder, *, reply_s: float, unit: int = 0) -> tuple[list[Any], int]:
+        """Send; the first messages that the finder finds, and `mono_ns` of their last byte. The caller holds `turn`.
+
+        Raises Timeout when nothing came, BadFrame when it was no message, NotPresent. Late answers never meet the
+        next question: after a failure the line is left alone for a while.
+        """
+        ...
+
+    def listen(self, hear: Callable[[bytes, int], None]) -> Callable[[], None]:
+        """Have `hear(bytes, mono_ns)` called with all that comes, until what is given back is called."""
+        ...
+
+    def send(self, data: bytes) -> None:
+        """Write without waiting. Raises NotPresent, Timeout."""
         ...
 
 
@@ -181,7 +244,8 @@ class Instrument(Protocol):
         """Read every point; points are named without the device. Raises DriverError when there was no answer.
 
         A device that answers with nonsense for one point gives that point a bad quality and the others their values.
-        Never fills gaps, never repeats an old value.
+        Never fills gaps, never repeats an old value, never waits longer than 7 s, lets cancellation pass. Of a device
+        that talks on its own: what was heard since the last poll, and an empty list while its next message isn't due.
         """
         ...
 
