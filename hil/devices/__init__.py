@@ -6,6 +6,7 @@ from hil.devices.air import KunpengTemperature, KunpengTemperatureHumidity
 from hil.devices.analog import AnalogInput8, loop_ma
 from hil.devices.base import Device
 from hil.devices.gas import FukaiteGas, GasModule, Midas
+from hil.devices.level import ComplementRadar, KellerNanolevel, Mxs485, SeeedLevel, Submersible, Ultrasonic14
 from hil.devices.motion import Inclinometer, Vibration
 from hil.devices.receiver import OtisReceiver
 from hil.devices.relay import Siren, SoundAndLight, Switched, WaveshareRelay8
@@ -23,11 +24,31 @@ from hil.devices.structure import (
     ZhongdaLevel,
 )
 from hil.devices.water import KellerPressure, RadarLevel, TippingRain
+from hil.devices.weather import (
+    ComWinTopAir,
+    ComWinTopStation,
+    KunpengRain,
+    OpticalRain,
+    ZhixiangyuRain,
+    ZhixiangyuWind,
+)
 
 CATALOGUE: dict[str, type[Device]] = {
     "hlk-ld8001h": RadarLevel,
     "keller-30": KellerPressure,
+    "keller-nanolevel": KellerNanolevel,
+    "qdy30a": Submersible,
+    "seeed-s-yw-01b": SeeedLevel,
+    "dfrobot-urm14": Ultrasonic14,
+    "mxs485": Mxs485,
+    "field-radar-1003": ComplementRadar,
     "dfrobot-sen0575": TippingRain,
+    "l-rain-485": OpticalRain,
+    "kunpeng-rain": KunpengRain,
+    "zhixiangyu-rain": ZhixiangyuRain,
+    "zhixiangyu-wind": ZhixiangyuWind,
+    "cwt-th": ComWinTopAir,
+    "cwt-weather-station": ComWinTopStation,
     "gas-6in1": GasModule,
     "honeywell-midas": Midas,
     "witmotion-inclinometer": Inclinometer,
@@ -58,29 +79,41 @@ __all__ = [
     "BiaxialInclinometer",
     "BolinWire",
     "ChengtuoLaser",
+    "ComWinTopAir",
+    "ComWinTopStation",
+    "ComplementRadar",
     "Device",
     "FeishangWire",
     "FukaiteGas",
     "GasModule",
     "Inclinometer",
+    "KellerNanolevel",
     "KellerPressure",
     "KunpengDisplacement",
     "KunpengLaser",
+    "KunpengRain",
     "KunpengTemperature",
     "KunpengTemperatureHumidity",
     "Midas",
+    "Mxs485",
+    "OpticalRain",
     "OtisReceiver",
     "RadarLevel",
     "SanzhiTilt",
+    "SeeedLevel",
     "ShengdiLevel",
     "Siren",
     "SoundAndLight",
+    "Submersible",
     "Switched",
     "TippingRain",
+    "Ultrasonic14",
     "VibratingWire",
     "Vibration",
     "WaveshareRelay8",
     "ZhichuanBox",
+    "ZhixiangyuRain",
+    "ZhixiangyuWind",
     "ZhongdaLevel",
     "loop_ma",
 ]

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from hil.codec import ILLEGAL_ADDRESS, ModbusFault
 from hil.devices.base import Device, clip
 
-VOLTS, CURRENT_0_20, CURRENT_4_20, RAW = 0, 2, 3, 4
-_MODE = 0x1000
+VOLTS, VOLTS_2_10, CURRENT_0_20, CURRENT_4_20, RAW = 0, 1, 2, 3, 4
+_MODE, _UART, _ADDRESS, _VERSION = 0x1000, 0x2000, 0x4000, 0x8000
 
 
 class AnalogInput8(Device):
-    """Waveshare analog input, 8 channels: FC04 0000+ch, modes at 1000+ch (domain notes D.1).
+    """Waveshare analog input, 8 channels: FC04 0000+ch, modes at 1000+ch (emgardner/waveshare-modbus).
 
     `signal[ch]` is what the terminals see: volts or milliamperes by mode, a number or a function of no arguments.
     Mode 3 gives uA as measured: below 3.6 mA means a broken wire, above 21 mA over range (NAMUR NE 43).
@@ -25,14 +25,15 @@ class AnalogInput8(Device):
     def image(self, table: str) -> Mapping[int, int]:
         """Inputs by mode: 0-10 V as 0..5000, mA as uA, raw 0..4096."""
         if table == "holding":
-            return {_MODE + channel: mode for channel, mode in enumerate(self.modes)}
+            modes = {_MODE + channel: mode for channel, mode in enumerate(self.modes)}
+            return modes | {_UART: 0x0001, _ADDRESS: self.default_unit_id, _VERSION: 0x0064}
         return {channel: self._word(channel) for channel in range(8)} if table == "input" else {}
 
     def _word(self, channel: int) -> int:
         signal = self.signal[channel]
         value = signal() if callable(signal) else signal
         match self.modes[channel]:
-            case 0:
+            case 0 | 1:  # 0 to 5000 stand for 0 to 10 V
                 return clip(value * 500, 0, 5000)
             case 4:
                 return clip(value / 20 * 4096, 0, 4096)
@@ -41,7 +42,7 @@ class AnalogInput8(Device):
 
     def store(self, table: str, address: int, value: int) -> None:
         """Only modes can be written."""
-        if table != "holding" or not _MODE <= address < _MODE + 8 or value not in {0, 2, 3, 4}:
+        if table != "holding" or not _MODE <= address < _MODE + 8 or not VOLTS <= value <= RAW:
             raise ModbusFault(ILLEGAL_ADDRESS)
         self.modes[address - _MODE] = value
 

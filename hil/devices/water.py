@@ -87,11 +87,11 @@ def _long(value: float) -> tuple[int, int]:
 
 
 class TippingRain(Device):
-    """DFRobot SEN0575 tipping-bucket gauge, unit id C0, FC04/FC06 (domain notes D.2, its library).
+    """DFRobot SEN0575 tipping-bucket gauge, unit id C0, FC04/FC06 (its library).
 
-    Inputs: 0 PID, 1 VID, 2 unit id, 3 baud, 4 parity, 5 version, 6/7 rain in the window, 8/9 total, 10/11 tips, each
-    **low word first** in 1/10000 mm, 12 minutes since start (wraps at 45.5 d). Holding 6: window in hours 1-24,
-    7: mm per tip x 10000. Rain comes in whole tips of 0.2794 mm.
+    Inputs: 0 PID, 1 VID (its two highest bits belong to the PID), 2 unit id, 3 baud, 4 parity, 5 version, 6/7 rain in
+    the window, 8/9 total, 10/11 tips, each **low word first** in 1/10000 mm, 12 minutes since start (wraps at 45.5 d).
+    Holding 6: window in hours 1-24, 7: mm per tip x 10000. Rain comes in whole tips of 0.2794 mm.
     """
 
     default_unit_id = 0xC0
@@ -139,7 +139,7 @@ class TippingRain(Device):
             return {}
         now_s = self.now_s()
         recent = sum(1 for at_s in self._tipped if now_s - at_s < self.window_h * 3600)
-        image = {0: 0x00C0, 1: 0x3343, 2: self.default_unit_id, 3: 3, 4: 0, 5: 0x1000}
+        image = {0: 0x00C0, 1: 0x7343, 2: self.default_unit_id, 3: 3, 4: 0, 5: 0x1000}
         _put(image, 6, long_words(recent * self.tip_x10000, low_word_first=True))
         _put(image, 8, long_words(self._total_x10000, low_word_first=True))
         _put(image, 10, long_words(self.tips, low_word_first=True))

@@ -300,7 +300,7 @@ def test_description_of_a_section(tmp_path):
     known = DRIVER.describe(section, tmp_path)
     assert isinstance(known, Description)
     assert [(point.name, point.unit, point.low, point.high) for point in known.points] == [
-        ("pressure", "bar", 0, 1), ("temperature", "degC", -40, 120)
+        ("pressure", "bar", 0, 1), ("depth", "m", -10, 10200), ("temperature", "degC", -40, 120)
     ]  # fmt: skip
     assert (known.unit_id, known.max_reply_s, known.parity, known.baudrates) == (9, 0.08, "N", (9600, 115200))
     assert [(e.request_bytes, e.reply_bytes, e.device_s) for e in known.exchanges] == [(8, 13, 0.08)]
