@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from drivers.instrument import ModbusDriver
 from drivers.modbus import LineSection, open_line
@@ -65,6 +65,7 @@ class Recording:
     map: str = ""  # `name` when left out
     notes: str = ""
     baudrate: int = 9600
+    parity: Literal["N", "E", "O"] = "N"
     tcp: bool = False
 
     @property
@@ -73,7 +74,7 @@ class Recording:
         header = {
             "Device": (kind.__doc__ or "").splitlines()[0].rstrip("."),
             "Firmware": "-",
-            "Line": "tcp" if self.tcp else f"{self.baudrate} 8N1",
+            "Line": "tcp" if self.tcp else f"{self.baudrate} 8{self.parity}1",
             "Made": f"by the virtual device {kind.__module__}.{kind.__name__}, written from {self.source}",
             "Submitter": "Tocsin",
             "Driver": "modbus",
@@ -101,7 +102,7 @@ async def record(recording: Recording, directory: Path) -> list[Scene]:
         where = (
             LineSection(host=bench.host, port=bench.port)
             if isinstance(bench, RecordedTcp)
-            else LineSection(port=str(bench.path), baudrate=bench.baudrate)
+            else LineSection(port=str(bench.path), baudrate=bench.baudrate, parity=recording.parity)
         )
         async with open_line("line", where) as line, driver.connect("device", section, line, directory) as instrument:
             for state in recording.states:

@@ -72,6 +72,6 @@ RECORDINGS = [
         SoundAndLight(),
         "a seller's page",
         (State(lambda _: None, "all-off 0 - good"),),
-        notes="Real ones have even parity, which a pseudo-terminal can't show.",
+        parity="E",
     ),
 ]  # fmt: skip
