@@ -6,7 +6,7 @@ import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from rules.engine import asked, kernel, reads, trends, windows
+from rules.engine import asked, kernel, memories, reads, trends, windows
 from rules.engine.shapes import used_points
 from rules.language.tree import Node, Window
 from rules.model import LevelRule, Truth
@@ -14,7 +14,7 @@ from rules.model import LevelRule, Truth
 if TYPE_CHECKING:
     from rules.ruleset import Ruleset
 
-_READS = {name: value for module in (reads, trends) for name, value in vars(module).items()}
+_READS = {name: value for module in (memories, reads, trends) for name, value in vars(module).items()}
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "add": "+", "sub": "-", "mul": "*", "div": "/"}
 
 

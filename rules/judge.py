@@ -11,23 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from rules.engine import agenda, asked, kernel, windows
-from rules.engine.tables import NO_RING, TWIN, Kernels, fixed_source
+from rules.engine import agenda, asked, families, kernel, memories, windows
+from rules.engine.families import NO_RING
+from rules.engine.tables import TWIN, Kernels, fixed_source
 from rules.explain import explain
 from rules.model import LevelChange, Sample, Verdict
 from rules.ruleset import Ruleset, build_ruleset
+from rules.sealed import IMAGE, TIMERS, WHOLE, SnapshotError, opened, seal
 
 __all__ = ["Judge", "Ruleset", "SnapshotError", "build_ruleset"]
 
 _NOTHING: tuple[LevelChange, ...] = ()
-_MAGIC = b"TOCSIN"
-_HEAD = struct.Struct("<6sBBII")  # magic, version, kind, length, crc32
-_VERSION = 3
-_WHOLE, _TIMERS, _IMAGE = 1, 2, 3
-
-
-class SnapshotError(ValueError):
-    """A snapshot that is damaged, or of another version; the judge it was meant for is as it was."""
 
 
 class Judge:
@@ -53,9 +47,9 @@ class Judge:
         for row in self._window_rows():  # what was before is not known
             n = self._tab[row + windows.W_NUM]
             if self._tab[row + windows.W_FAMILY] == windows.SPAN:
-                self._num[n + windows.N_UNKNOWN_END] = now_s
+                self._num[n + memories.N_UNKNOWN_END] = now_s
             elif self._tab[row + windows.W_FAMILY] == windows.STREAK:
-                self._num[n + windows.N_MAYBE] = now_s
+                self._num[n + memories.N_MAYBE] = now_s
         self.use(TWIN)
 
     def _window_rows(self) -> range:
@@ -189,6 +183,11 @@ class Judge:
         held = {self.ruleset.points[p].name: self._num[row + asked.Q_LO] for p, row in rows.items()}
         return {name: value if math.isfinite(value) else None for name, value in held.items()}
 
+    def rising(self, alarm: int) -> list[bool]:
+        """Per level, lowest first: whether it is active or its on-delay runs."""
+        states = [self._ints[i : i + kernel.LEVEL_INT] for _, i in self._levels(alarm)]
+        return [bool(state[kernel.D_ACTIVE]) or state[kernel.D_TRUTH] == 1 for state in states]
+
     def clearable(self, alarm: int) -> bool:
         """Whether a reset would let every active level of a latched alarm go."""
         states = [self._ints[i : i + kernel.LEVEL_INT] for _, i in self._levels(alarm)]
@@ -226,11 +225,11 @@ class Judge:
             points[point.name] = [self._num[n + asked.Q_GOOD_AT], self._num[n + asked.Q_EVER]]
         body = {**self._levels_state(), "points": points, "windows": names, "sizes": [len(part) for part in parts]}
         text = json.dumps(body).encode()
-        return _seal(_WHOLE, struct.pack("<I", len(text)) + text + b"".join(parts))
+        return seal(WHOLE, struct.pack("<I", len(text)) + text + b"".join(parts))
 
     def timers(self) -> bytes:
         """The small part of a snapshot: delays, levels and latches; cheap enough for every second."""
-        return _seal(_TIMERS, json.dumps(self._levels_state()).encode())
+        return seal(TIMERS, json.dumps(self._levels_state()).encode())
 
     def restore(self, data: bytes, now_s: float) -> None:
         """Take over a snapshot before the first step. Raises SnapshotError.
@@ -238,7 +237,7 @@ class Judge:
         Unchanged rules keep all they had, others start fresh. Every truth is unknown until readings come, so the time
         between does not count towards any delay.
         """
-        payload = _open(data, _WHOLE)
+        payload = opened(data, WHOLE)
         try:
             (length,) = struct.unpack_from("<I", payload)
             body = json.loads(payload[4 : 4 + length])
@@ -266,7 +265,7 @@ class Judge:
     def restore_timers(self, data: bytes, now_s: float) -> None:
         """Take over delays, levels and latches only. Raises SnapshotError."""
         try:
-            body = json.loads(_open(data, _TIMERS))
+            body = json.loads(opened(data, TIMERS))
             levels, active, baselines = _levels_of(body), dict(body["active"]), dict(body["baselines"])
         except (KeyError, ValueError, TypeError) as error:
             raise SnapshotError(f"the timers are not understood ({error!r}); judgement starts fresh") from error
@@ -282,7 +281,7 @@ class Judge:
         head = {"rules": self.ruleset.digest, "layout": self._layout()}
         head |= {"now": self._now, "born": self._born, "started": self._started}
         text = json.dumps(head).encode()
-        return _seal(_IMAGE, struct.pack("<I", len(text)) + text + self._num.tobytes() + self._ints.tobytes())
+        return seal(IMAGE, struct.pack("<I", len(text)) + text + self._num.tobytes() + self._ints.tobytes())
 
     def _layout(self) -> int:
         """A checksum of where everything stands and of what is done with it."""
@@ -290,7 +289,7 @@ class Judge:
 
     def resume(self, image: bytes) -> None:
         """Be as the judge was whose image this is. Raises SnapshotError."""
-        payload = _open(image, _IMAGE)
+        payload = opened(image, IMAGE)
         try:
             (length,) = struct.unpack_from("<I", payload)
             head = json.loads(payload[4 : 4 + length])
@@ -390,7 +389,7 @@ class Judge:
         if ring:
             windows.rebuild(self._tab, self._num, self._ints, row)
         if not ring or self._ints[i + windows.I_COUNT]:
-            windows.feed(self._tab, self._par, self._num, self._ints, row, then, windows.NAN, windows.NAN)
+            families.feed(self._tab, self._par, self._num, self._ints, row, then, windows.NAN, windows.NAN)
 
 
 def _levels_of(body: dict[str, Any]) -> dict[str, list[tuple[int, float]]]:
@@ -398,22 +397,3 @@ def _levels_of(body: dict[str, Any]) -> dict[str, list[tuple[int, float]]]:
         key: [(int(state[1]), float(state[2])) if state else (0, 0.0) for state in states]
         for key, states in body["alarms"].items()
     }
-
-
-def _seal(kind: int, payload: bytes) -> bytes:
-    return _HEAD.pack(_MAGIC, _VERSION, kind, len(payload), zlib.crc32(payload)) + payload
-
-
-def _open(data: bytes, kind: int) -> bytes:
-    """The payload of a sealed snapshot. Raises SnapshotError."""
-    if len(data) < _HEAD.size:
-        raise SnapshotError(f"the snapshot is {len(data)} bytes, too short; judgement starts fresh")
-    magic, version, got, length, crc = _HEAD.unpack_from(data)
-    payload = data[_HEAD.size :]
-    if magic != _MAGIC or got != kind:
-        raise SnapshotError("this is not such a snapshot; judgement starts fresh")
-    if version != _VERSION:
-        raise SnapshotError(f"the snapshot has version {version}, known is {_VERSION}; judgement starts fresh")
-    if len(payload) != length or zlib.crc32(payload) != crc:
-        raise SnapshotError("the snapshot is damaged (checksum); judgement starts fresh")
-    return payload

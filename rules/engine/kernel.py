@@ -27,7 +27,7 @@ from rules.engine.asked import (
     Q_STALE,
 )
 from rules.engine.dispatch import shape
-from rules.engine.reads import window_due
+from rules.engine.families import feed, window_due
 from rules.engine.windows import (
     H_ALARM_COUNT,
     H_ALARM_LIST,
@@ -65,7 +65,6 @@ from rules.engine.windows import (
     Floats,
     Ints,
     State,
-    feed,
     just_after,
 )
 

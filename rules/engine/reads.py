@@ -6,7 +6,6 @@ from math import sqrt
 
 from rules.engine.windows import (
     CAPACITY,
-    DECAY,
     EXTREME,
     EXTREME_STRIDE,
     I_COUNT,
@@ -14,26 +13,16 @@ from rules.engine.windows import (
     INCREASE,
     INCREASE_STRIDE,
     INF,
-    INTENSITY,
     MEAN,
     MEAN_STRIDE,
-    N_AMOUNT,
     N_AT,
     N_BACK,
     N_HI,
     N_LO,
-    N_MAYBE,
-    N_SURE,
-    N_TRUE_END,
-    N_TRUTH,
-    N_UNKNOWN_END,
-    N_WEIGHT,
     NAN,
     ORDER,
     ORDER_STRIDE,
-    P_COUNT,
     P_COVER,
-    P_KIND,
     P_LENGTH,
     PAST,
     PAST_STRIDE,
@@ -45,12 +34,8 @@ from rules.engine.windows import (
     S_F,
     S_GOOD,
     S_START,
-    SPAN,
     SPREAD,
     SPREAD_STRIDE,
-    STREAK,
-    TICKS,
-    W_FAMILY,
     W_INT,
     W_NUM,
     W_PAR,
@@ -58,18 +43,14 @@ from rules.engine.windows import (
     Floats,
     Ints,
     State,
-    evenly,
     expire,
-    faded,
-    just_after,
     lower,
-    period_of,
     place,
     sorted_at,
     upper,
 )
 
-# ruff: noqa: PLR0124, PLR0917, FURB136 - x != x is NaN; njit wants flat arguments; min and max cost a call
+# ruff: noqa: PLR0124, PLR0917 - x != x is NaN; njit wants flat arguments; min and max cost a call
 # --- copied into the generated module from here on --------------------------------------------------------------
 
 
@@ -327,91 +308,3 @@ def read_increase(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: f
     if good < par[p + P_COVER]:
         return (NAN, NAN) if good == 0.0 and lo == 0.0 else (lo, INF)
     return lo, hi
-
-
-def read_decayed(tab: Ints, par: Floats, num: State, _ints: Counts, r: int, t: float) -> tuple[float, float]:
-    """What is left of an amount that fades by half in each half-life; at least what was seen."""
-    n, p = tab[r + W_NUM], tab[r + W_PAR]
-    at = num[n + N_AT]
-    if at != at:
-        return NAN, NAN
-    left = faded((t - at) / par[p + P_LENGTH])
-    amount = num[n + N_AMOUNT] * left
-    weight = num[n + N_WEIGHT] * left
-    held = num[n + N_LO]
-    if held == held and par[p + P_KIND] == INTENSITY:
-        amount += held * evenly(par[p + P_LENGTH], left)
-    if held == num[n + N_HI]:
-        weight += 1.0 - left
-    if held != held or weight < par[p + P_COVER]:
-        return (NAN, NAN) if weight == 0.0 and amount == 0.0 else (amount, INF)
-    return amount, amount
-
-
-def read_within(tab: Ints, par: Floats, num: State, _ints: Counts, r: int, t: float) -> int:
-    """Whether a condition was true at some time inside; exact."""
-    n = tab[r + W_NUM]
-    length = par[tab[r + W_PAR] + P_LENGTH]
-    truth = num[n + N_TRUTH]
-    if truth == 1.0 or t < num[n + N_TRUE_END] + length:
-        return 1
-    if truth == 2.0 or t < num[n + N_UNKNOWN_END] + length:
-        return 2
-    return 0
-
-
-def read_streak(tab: Ints, par: Floats, num: State, _ints: Counts, r: int, t: float) -> int:
-    """Whether a condition was true at least once in each of so many periods in a row, the present one counted."""
-    n, p = tab[r + W_NUM], tab[r + W_PAR]
-    truth = num[n + N_TRUTH]
-    if periods(par[p + P_LENGTH], num, n + N_SURE, truth == 1.0, t) >= par[p + P_COUNT]:
-        return 1
-    if periods(par[p + P_LENGTH], num, n + N_MAYBE, truth != 0.0, t) >= par[p + P_COUNT]:
-        return 2
-    return 0
-
-
-def periods(period: float, num: State, at: int, on: bool, t: float) -> float:
-    """How many periods the streak at `at` has at `t`."""
-    if num[at] == -INF:
-        return 0.0
-    reached = period_of(num[at], period, t)
-    if on:
-        return reached + 1.0
-    return num[at + 1] + 1.0 if reached <= num[at + 1] + 1.0 else 0.0
-
-
-def streak_due(period: float, count: float, num: State, at: int, on: bool, t: float) -> float:
-    """When the streak at `at` is long enough, or breaks."""
-    if num[at] == -INF:
-        return INF
-    due = num[at] + ((count - 1.0) if on else (num[at + 1] + 2.0)) * period
-    return due if due > t else INF
-
-
-def window_due(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float) -> float:
-    """When the window's value may change by time alone."""
-    n, p = tab[r + W_NUM], tab[r + W_PAR]
-    length = par[p + P_LENGTH]
-    family = tab[r + W_FAMILY]
-    if family == SPAN:
-        first, second = num[n + N_TRUE_END] + length, num[n + N_UNKNOWN_END] + length
-        due = INF
-        if num[n + N_TRUTH] != 1.0:
-            if first > t:
-                due = first
-            if num[n + N_TRUTH] == 0.0 and t < second < due:
-                due = second
-        return due
-    if family == STREAK:
-        first = streak_due(length, par[p + P_COUNT], num, n + N_SURE, num[n + N_TRUTH] == 1.0, t)
-        second = streak_due(length, par[p + P_COUNT], num, n + N_MAYBE, num[n + N_TRUTH] != 0.0, t)
-        return first if first < second else second
-    at = num[n + N_AT]
-    if family == DECAY:
-        if at != at or (num[n + N_AMOUNT] == 0.0 and num[n + N_LO] != num[n + N_LO]):
-            return INF
-    elif ints[tab[r + W_INT] + I_COUNT] == 0 or (num[n + N_LO] != num[n + N_LO] and t - at > length):  # empty for good
-        return INF
-    due = t + length / TICKS
-    return due if due > t else just_after(t)

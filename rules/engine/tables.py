@@ -9,31 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rules.engine import agenda, asked, kernel, reads, trends, windows
+from rules.engine import agenda, asked, families, kernel, memories, reads, trends, windows
 from rules.engine.dispatch import register
+from rules.engine.families import FAMILIES, NO_RING
 from rules.engine.links import lay_links
 from rules.engine.shapes import Lifted, Plan, ages, used_points, used_windows
 from rules.language.tree import Node, Window
 from rules.model import AlarmRule, PointInfo
 
 ENGINE = 2  # counts up when the same rules would judge differently
-FAMILIES = {  # name -> (number, floats of a segment, 0: no ring)
-    "mean": (windows.MEAN, windows.MEAN_STRIDE),
-    "extreme": (windows.EXTREME, windows.EXTREME_STRIDE),
-    "past": (windows.PAST, windows.PAST_STRIDE),
-    "slope": (windows.SLOPE, windows.SLOPE_STRIDE),
-    "increase": (windows.INCREASE, windows.INCREASE_STRIDE),
-    "spread": (windows.SPREAD, windows.SPREAD_STRIDE),
-    "order": (windows.ORDER, windows.ORDER_STRIDE),
-    "span": (windows.SPAN, 0),
-    "streak": (windows.STREAK, 0),
-    "decay": (windows.DECAY, 0),
-}
-NO_RING: Mapping[int, Sequence[float]] = {  # family -> its state before the first reading
-    windows.SPAN: (2.0, -windows.INF, 0.0),
-    windows.STREAK: (2.0, -windows.INF, 0.0, -windows.INF, 0.0),
-    windows.DECAY: (windows.NAN, windows.NAN, windows.NAN, windows.NAN, windows.NAN, 0.0, 0.0),
-}
 KINDS = {
     "counter": windows.COUNTER,
     "increment": windows.INCREMENT,
@@ -198,8 +182,8 @@ def _lay_alarms(
 
 # --- what judges --------------------------------------------------------------------------------------------------
 
-_FIXED = (windows, reads, trends, asked, agenda, kernel)
-_NAMES = {name: value for module in _FIXED[:4] for name, value in vars(module).items()}  # that shapes may call
+_FIXED = (windows, memories, reads, trends, asked, agenda, families, kernel)
+_NAMES = {name: value for module in _FIXED[:5] for name, value in vars(module).items()}  # that shapes may call
 
 
 @cache

@@ -16,10 +16,6 @@ Below the coverage asked for, and while the value is missing, results are unknow
 undo: a maximum is at least what was seen, a minimum at most, a rise, fall, amount or share of time true at least.
 Those stay as one-sided bounds, so a flash flood in the first minutes after a power cut is not missed for want of an
 hour's history, and nothing clears because a sensor died.
-
-Two kinds keep no ring. A span knows when its condition was last true; a streak since when it has been true at least
-once in each period. A decay is one number that fades by half in each half-life, and the share of its weight that
-good data has.
 """
 # ruff: noqa: PLR0124, PLR0917, FURB136 - x != x is NaN; njit wants flat arguments; min and max cost a call
 
@@ -63,10 +59,6 @@ COUNTER, INCREMENT, RUNNING_TOTAL, INTENSITY = range(4)
 # between the oldest and the open segment), then the ring, then the suffixes of the front part.
 N_LO, N_HI, N_AT, N_PREVIOUS, N_PREVIOUS_AT = range(5)
 N_BACK = 5
-# A span keeps three numbers only, a streak two starts with the periods that follow them, a decay two more.
-N_TRUTH, N_TRUE_END, N_UNKNOWN_END = range(3)
-N_SURE, N_SURE_UPTO, N_MAYBE, N_MAYBE_UPTO = range(1, 5)
-N_AMOUNT, N_WEIGHT = range(5, 7)
 # ... and in `ints`.
 I_HEAD, I_COUNT, I_FRONT, I_CHANGED, I_SORTED = range(5)
 I_SIZE = 5
@@ -91,21 +83,6 @@ def upper(a: float, b: float) -> float:
     if a != a:
         return b
     return b if b > a else a
-
-
-def faded(halves: float) -> float:
-    """2 to the power of -halves, for halves >= 0: by sums and products only, so that every machine gets the same."""
-    if halves >= 1075.0:
-        return 0.0
-    whole = int(halves)
-    y = (whole - halves) * 0.6931471805599453
-    term, total = 1.0, 1.0
-    for k in range(1, 18):
-        term *= y / k
-        total += term
-    for _ in range(whole):
-        total *= 0.5
-    return total
 
 
 # --- the ring ---------------------------------------------------------------------------------------------------
@@ -284,25 +261,6 @@ def rebuild(tab: Ints, num: State, ints: Counts, r: int) -> None:
 # --- feeding ----------------------------------------------------------------------------------------------------
 
 
-def feed(tab: Ints, par: Floats, num: State, ints: Counts, r: int, t: float, lo: float, hi: float) -> None:
-    """A new value [lo, hi] at `t` (NaN: missing from now on) for the window whose row starts at `r`."""
-    family = tab[r + W_FAMILY]
-    if family == SPAN:
-        feed_span(num, tab[r + W_NUM], t, lo)
-    elif family == STREAK:
-        feed_streak(par[tab[r + W_PAR] + P_LENGTH], num, tab[r + W_NUM], t, lo)
-    elif family == DECAY:
-        feed_decay(par, num, tab[r + W_NUM], tab[r + W_PAR], t, lo, hi)
-    elif family == MEAN:
-        feed_ring(MEAN, MEAN_STRIDE, tab, par, num, ints, r, t, lo, hi)
-    elif family == EXTREME:
-        feed_ring(EXTREME, EXTREME_STRIDE, tab, par, num, ints, r, t, lo, hi)
-    elif family == SLOPE:
-        feed_ring(SLOPE, SLOPE_STRIDE, tab, par, num, ints, r, t, lo, hi)
-    else:
-        feed_ring(family, tab[r + W_STRIDE], tab, par, num, ints, r, t, lo, hi)
-
-
 def feed_ring(
     family: int,
     stride: int,
@@ -386,81 +344,3 @@ def added(par: Floats, num: State, p: int, n: int, t: float, value: float) -> fl
         # A wrap continues the count; a big jump after a fall is a restart, which counted `value` since.
         amount = wrapped if 0.0 <= wrapped < 0.5 * par[p + P_WRAP] else upper(value, 0.0)
     return amount
-
-
-def feed_span(num: State, n: int, t: float, truth: float) -> None:
-    """A condition's new truth (1.0, 0.0, NaN) for `within`."""
-    if num[n + N_TRUTH] == 1.0:
-        num[n + N_TRUE_END] = t
-    elif num[n + N_TRUTH] == 2.0:
-        num[n + N_UNKNOWN_END] = t
-    num[n + N_TRUTH] = truth if truth == truth else 2.0
-
-
-def period_of(start: float, period: float, t: float) -> float:
-    """In which period since `start` the time `t` lies, 0 the first; exactly as `start + k * period` says."""
-    k = (t - start) // period
-    while start + (k + 1.0) * period <= t:
-        k += 1.0
-    while start + k * period > t:
-        k -= 1.0
-    return k
-
-
-def feed_streak(period: float, num: State, n: int, t: float, truth: float) -> None:
-    """A condition's new truth: the streak of periods in which it was true, and that in which it may have been."""
-    if num[n + N_TRUTH] == 1.0:
-        num[n + N_SURE_UPTO] = period_of(num[n + N_SURE], period, t)
-    if num[n + N_TRUTH] != 0.0:
-        num[n + N_MAYBE_UPTO] = period_of(num[n + N_MAYBE], period, t)
-    num[n + N_TRUTH] = truth if truth == truth else 2.0
-    if truth == 1.0:
-        extend_streak(period, num, n + N_SURE, t)
-    if truth != 0.0:
-        extend_streak(period, num, n + N_MAYBE, t)
-
-
-def extend_streak(period: float, num: State, at: int, t: float) -> None:
-    """It becomes true at `t`: the streak goes on, or one begins where a whole period passed without."""
-    if num[at] > -INF:
-        reached = period_of(num[at], period, t)
-        if reached <= num[at + 1] + 1.0:
-            num[at + 1] = reached
-            return
-    num[at] = t
-    num[at + 1] = 0.0
-
-
-def feed_decay(par: Floats, num: State, n: int, p: int, t: float, lo: float, hi: float) -> None:
-    """A new value for an amount that fades; what came since the last one is spread evenly over the time between.
-
-    Time without a value, or with one that is over-range, has no weight: it is not covered.
-    """
-    at = num[n + N_AT]
-    if at == at and t > at:
-        left = faded((t - at) / par[p + P_LENGTH])
-        if par[p + P_KIND] == INTENSITY and num[n + N_LO] == num[n + N_LO]:
-            num[n + N_AMOUNT] = num[n + N_AMOUNT] * left + num[n + N_LO] * evenly(par[p + P_LENGTH], left)
-        else:
-            num[n + N_AMOUNT] *= left
-        num[n + N_WEIGHT] *= left
-        if num[n + N_LO] == num[n + N_HI]:
-            num[n + N_WEIGHT] += 1.0 - left
-    if lo == lo and par[p + P_KIND] != INTENSITY:
-        amount = added(par, num, p, n, t, lo)
-        since = t - num[n + N_PREVIOUS_AT]
-        if since > 1e-6 * par[p + P_LENGTH]:
-            amount *= evenly(par[p + P_LENGTH], faded(since / par[p + P_LENGTH])) / since
-        num[n + N_PREVIOUS] = lo
-        num[n + N_PREVIOUS_AT] = t
-        num[n + N_AMOUNT] += amount
-        if lo != hi:
-            num[n + N_WEIGHT] = 0.0
-    num[n + N_LO] = lo
-    num[n + N_HI] = hi
-    num[n + N_AT] = t
-
-
-def evenly(half_life: float, left: float) -> float:
-    """What is left of one a second over the time in which `left` of an amount is left."""
-    return half_life / 0.6931471805599453 * (1.0 - left)
