@@ -48,7 +48,7 @@ class DriverContract:
     captures: ClassVar[str | Sequence[str]] = ()  # patterns, relative to the file of the test; needed on a line
     bus: ClassVar[Mapping[str, Any] | None] = {}  # further keys of the `[bus.x]` table; None: it is on no bus
     protected: ClassVar[bool] = True  # a checksum guards its messages, so that no turned bit may pass
-    spoilings: ClassVar[int] = 3  # so many polls of each kind of spoiled line
+    spoilings: ClassVar[int] = 2  # so many polls of each kind of spoiled line
 
     # --- what an unusual driver overrides ------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 BLOCKED_S = 0.1  # the longest that one step of a driver may hold up everything else
 _LOOK_S = 0.01
-_HANGS_S = 2.0  # blocked for so long it is interrupted
+_HANGS_S = 1.0  # blocked for so long it is interrupted
 _LEAVE_S = 1.0  # so long threads and tasks may take to end after they were told
 
 
@@ -117,8 +117,9 @@ def run_watched(main: Coroutine[Any, Any, Result], limit_s: float) -> Result:
         problems.append(f"threads are left behind: {', '.join(sorted(left))}")
     if more := _open_files() - files:
         problems.append(f"{len(more)} files or sockets are left open: {', '.join(sorted(more))}")
+    told = None if task.cancelled() or not task.done() else task.exception()
     if problems:
-        raise Misbehaved("; ".join(problems))
+        raise Misbehaved("; ".join([*([str(told)] if told else []), *problems])) from told
     return task.result()
 
 

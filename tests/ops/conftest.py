@@ -4,6 +4,8 @@ import pytest
 
 from tests.ops.installed import build_wheel, install
 
+collect_ignore = ["example_driver"]  # another distribution with tests of its own, see test_example_driver.py
+
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
