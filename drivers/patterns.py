@@ -153,19 +153,24 @@ class LineFinder:
         """Take what came; the records of all lines that are whole now."""
         self._data += data
         *lines, rest = re.split(rb"[\r\n]+", bytes(self._data))
-        self._data = bytearray(rest if len(rest) <= MAX_LINE else b"")
+        self._data = bytearray(rest[: MAX_LINE + 1])  # one that grows too long stays so until it ends
         if len(rest) > MAX_LINE:
             self.unknown = shown(rest)
         found: list[Record] = []
         for line in lines:
-            text = line[:MAX_LINE].decode("latin-1").strip("\0 \t")
+            text = line.decode("latin-1").strip("\0 \t")
             if not text:
+                continue
+            if len(line) > MAX_LINE:
+                self.unknown = shown(line)
                 continue
             records = next((r for p in self._patterns if (r := p.records(text)) is not None), None)
             if records is None:
-                self.unknown = shown(line)
+                unchecked = text[0] in "$!" and checksums.nmea_body(text) is None
+                self.unknown = f"{shown(line)}{' (its checksum is wrong or missing)' if unchecked else ''}"
             else:
                 found += records
+                self.unknown = ""
         return found
 
     def clear(self) -> None:

@@ -206,6 +206,8 @@ class FrameFinder:
                 if fits and len(head) == template.size:
                     found.append(template.record(head))
                     del self._data[: template.size]
+                    self._passed.clear()
+                    self._checks_failed = 0
                     break
                 waiting = waiting or fits
             else:

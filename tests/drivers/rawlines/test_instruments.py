@@ -1,0 +1,321 @@
+"""Instruments without Modbus on a line: right readings, and an error, never a value, for everything else."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from importlib import resources
+
+import pytest
+
+from drivers.api import BadFrame, DriverError, NotPresent, Quality, Timeout
+from hil.devices.speakers import (
+    Answer,
+    FeishangRod,
+    LoggerTable,
+    MaxBotixRange,
+    Nmea,
+    RainLine,
+    Speaker,
+    ZhongdaFrames,
+)
+
+
+def by_name(readings):
+    return {reading.point: reading for reading in readings}
+
+
+async def next_of(instrument):
+    """The next poll that gives something."""
+    while not (readings := by_name(await instrument.poll())):
+        pass
+    return readings
+
+
+async def failure(instrument) -> DriverError:
+    with pytest.raises(DriverError) as caught:
+        await instrument.poll()
+    return caught.value
+
+
+def test_a_rangefinder_that_talks(on_line, run):
+    radar = MaxBotixRange()
+
+    async def check() -> None:
+        async with on_line(radar, map="maxbotix-hrxl") as (instrument, bench):
+            before_ns = time.monotonic_ns()
+            reading = (await instrument.poll())[0]  # after its lines of power-on
+            assert (reading.point, reading.value, reading.quality) == ("distance", 1234.0, Quality.GOOD)
+            assert before_ns <= reading.mono_ns <= time.monotonic_ns()
+            radar.distance_mm = 0
+            await instrument.poll()
+            assert (await instrument.poll())[0].quality is Quality.BAD
+            radar.distance_mm = 9999
+            await instrument.poll()
+            assert (await instrument.poll())[0].quality is Quality.OVER_RANGE
+            bench.spoil = lambda _: b""
+            await asyncio.sleep(0.3)
+            error = await failure(instrument)
+            assert isinstance(error, Timeout)
+            assert "nothing heard for" in error.reason
+            bench.spoil = lambda _: b"\xff\x00R12\x7f4\r"
+            assert isinstance(await failure(instrument), BadFrame)
+            bench.spoil = None
+            radar.distance_mm = 2000
+            assert (await instrument.poll())[0].value == 2000
+
+    run(check())
+
+
+def test_the_median_of_what_was_said_between_two_polls(on_line, run):
+    async def check() -> None:
+        radar = MaxBotixRange()
+        radar.every_s, radar.boot_lines = None, []
+        async with on_line(radar, map="maxbotix-hrxl") as (instrument, bench):
+            await asyncio.sleep(0.05)
+            bench.send(b"R1500\rR0000\rR1510\rR4999\rR15")
+            reading = (await instrument.poll())[0]
+            assert (reading.value, reading.quality) == (1510.0, Quality.GOOD)
+            bench.send(b"20\r")
+            assert (await instrument.poll())[0].value == 1520
+
+    run(check())
+
+
+def test_a_rain_gauge_that_is_asked(on_line, run):
+    gauge = RainLine()
+    gauge.rain(12.34)
+    gauge.intensity_mm_h = 7.5
+
+    async def check() -> None:
+        async with on_line(gauge, map="hydreon-rg15", max_reply="60 ms") as (instrument, bench):
+            readings = by_name(await instrument.poll())
+            assert [(r.point, r.value) for r in readings.values()] == [
+                ("total", 12.34), ("event", 12.34), ("intensity", 7.5),
+            ]  # fmt: skip
+            assert {r.quality for r in readings.values()} == {Quality.GOOD}
+            assert bytes(bench.heard) == b"R\n"
+            gauge.metric = False
+            readings = by_name(await instrument.poll())
+            assert math.isclose(readings["total"].value, 12.34, abs_tol=0.013)
+            gauge.metric = True
+            bench.spoil = lambda _: b""
+            assert isinstance(await failure(instrument), Timeout)
+            bench.spoil = lambda data: data.replace(b"Total", b"Tot\xffl")
+            assert "not a line this map knows" in (await failure(instrument)).reason
+            bench.spoil = lambda data: data[:20]
+            assert "half a line" in (await failure(instrument)).reason
+            bench.spoil = None
+            assert by_name(await instrument.poll())["total"].value == 12.34
+
+    run(check())
+
+
+def test_sentences_with_a_checksum(on_line, run, tmp_path):
+    text = (resources.files("drivers") / "lines" / "nmea-xdr.toml").read_text()
+    (tmp_path / "quick.toml").write_text(text.replace('every = "10 s"', 'every = "200 ms"'))
+    xdr = Nmea("WIXDR,C,21.5,C,TEMP,D,1.234,M,LEVEL", "WIXDR,P,1.0132,B,BARO", "WIXDR,C,,C,TEMP", every_s=0.05)
+
+    async def check() -> None:
+        async with on_line(xdr, map="quick.toml") as (instrument, bench):
+            await asyncio.sleep(0.12)
+            readings = by_name(await instrument.poll())
+            assert readings["level"].value == 1.234
+            assert readings["pressure"].value == 1.0132
+            xdr.bodies = ["WIXDR,C,,C,TEMP"]  # it has none
+            await next_of(instrument)
+            assert (await next_of(instrument))["temperature"].quality is Quality.BAD
+            bench.spoil = lambda data: data.replace(b"C,,C", b"C,9,C")  # the checksum no longer fits
+            await asyncio.sleep(0.1)
+            with pytest.raises(BadFrame, match="checksum"):
+                await next_of(instrument)
+
+    run(check())
+
+
+def test_wind_in_any_unit_and_void(on_line, run):
+    wind = Nmea("WIMWV,214.8,R,36.0,K,A", every_s=0.05)
+
+    async def check() -> None:
+        async with on_line(wind, map="nmea-wind") as (instrument, _):
+            readings = by_name(await instrument.poll())
+            assert math.isclose(readings["speed"].value, 10.0)
+            assert readings["direction"].value == 214.8
+            wind.bodies = ["WIMWV,214.8,R,36.0,K,V"]
+            await instrument.poll()
+            readings = await next_of(instrument)
+            assert {r.quality for r in readings.values()} == {Quality.BAD}
+            wind.bodies = ["WIMWV,214.8,R,36.0,X,A"]
+            await instrument.poll()
+            readings = await next_of(instrument)
+            assert (readings["speed"].quality, readings["direction"].quality) == (Quality.BAD, Quality.GOOD)
+
+    run(check())
+
+
+def test_printed_records_lose_no_rain(on_line, run):
+    logger = LoggerTable(every_s=0.05)
+
+    async def check() -> None:
+        async with on_line(logger, map="campbell-csv") as (instrument, _):
+            total = 0.0
+            for _ in range(3):
+                await asyncio.sleep(0.12)
+                readings = by_name(await instrument.poll())
+                total += readings["rain"].value
+                assert readings["stage"].value == 1.25
+            assert round(total / 0.2) == readings["record"].value
+            logger.stage_m = None
+            await instrument.poll()
+            readings = await next_of(instrument)
+            assert readings["stage"].quality is Quality.BAD
+            assert readings["battery"].quality is Quality.GOOD
+
+    run(check())
+
+
+def test_frames_that_look_like_modbus(on_line, run):
+    gauge = ZhongdaFrames(address=5, kind=3, values=(12.5,))
+
+    async def check() -> None:
+        section = {"map": "zhongda-zdjc", "address": 5, "parameters": {"type": 3}, "max_reply": "60 ms"}
+        async with on_line(gauge, **section) as (instrument, bench):
+            assert by_name(await instrument.poll())["value"].value == 12.5
+            gauge.values = (-3.25,)
+            assert by_name(await instrument.poll())["value"].value == -3.25
+            gauge.over_range = True
+            reading = by_name(await instrument.poll())["value"]
+            assert reading.quality is Quality.OVER_RANGE
+            gauge.over_range = False
+            bench.spoil = lambda data: data[:-1] + bytes([data[-1] ^ 1])
+            assert (await failure(instrument)).reason == "checksum wrong"
+            bench.spoil = lambda data: b"\x00\xff" + data  # the line turns round
+            assert by_name(await instrument.poll())["value"].value == -3.25
+            bench.spoil = None
+            bench.echo = True
+            assert "echo = true" in (await failure(instrument)).reason
+
+    run(check())
+
+
+def test_an_echoing_adapter(on_line, run):
+    gauge = ZhongdaFrames()
+
+    async def check() -> None:
+        section = {"map": "zhongda-zdjc", "address": 1, "parameters": {"type": 3}, "max_reply": "100 ms"}
+        async with on_line(gauge, bus={"echo": True}, **section) as (instrument, bench):
+            bench.echo = True
+            assert by_name(await instrument.poll())["value"].value == 12.5
+            bench.speakers.clear()  # dead: only the echo comes back, which looks like an answer
+            assert isinstance(await failure(instrument), Timeout)
+            bench.echo = False
+            assert isinstance(await failure(instrument), Timeout)
+
+    run(check())
+
+
+def test_tilt_in_frames_of_two_makers(on_line, run):
+    async def check() -> None:
+        tilt = ZhongdaFrames(values=(18.0, 0.125, -0.5))
+        async with on_line(tilt, map="zhongda-zdjc-tilt", address=1, parameters={"type": 3}) as (instrument, _):
+            readings = by_name(await instrument.poll())
+            assert [readings[name].value for name in ("temperature", "x", "y")] == [18.0, 0.125, -0.5]
+        rod = FeishangRod()
+        async with on_line(rod, map="feishang-rod", address=7) as (instrument, _):
+            readings = by_name(await instrument.poll())
+            assert math.isclose(readings["x"].value, -1.234567)
+            assert math.isclose(readings["y"].value, 0.000042)
+            assert readings["temperature"].value == 18.25
+
+    run(check())
+
+
+class Mojiang(Speaker):
+    """Says the answer that the maker's script quotes, whatever time it is told."""
+
+    def hear(self, data):
+        if len(data) < 21:
+            return 0, []
+        assert data[:14] == bytes.fromhex("AA75 10 000E 00 284C3D9A03000060")
+        assert data[14:20].hex().isdecimal()
+        return 21, [Answer(bytes.fromhex(QUOTED))]
+
+
+QUOTED = (
+    "55 7A 10 00 35 00 28 4C 3D 9A 03 00 00 60 17 03 02 23 21 56 00 C7 7F A4 00 00 C2 32 46 B0 A1 E3 20 20 2A"
+    " FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF 59 48 30 30 32 30 20 20 89"
+)
+
+
+def test_the_answer_that_a_makers_script_quotes(on_line, run):
+    async def check() -> None:
+        section = {"map": "mojiang", "address": "28 4C 3D 9A 03 00 00 60"}
+        async with on_line(Mojiang(), **section) as (instrument, _):
+            readings = by_name(await instrument.poll())
+            assert math.isclose(readings["value"].value, 326.76)
+            assert math.isclose(readings["temperature"].value, 19.9)
+
+    run(check())
+
+
+@pytest.mark.parametrize("map_name", ["hydreon-rg15", "maxbotix-hrxl"])
+def test_the_adapter_is_pulled_and_put_back(map_name, on_line, run):
+    speaker = RainLine() if map_name == "hydreon-rg15" else MaxBotixRange()
+
+    async def check() -> None:
+        async with on_line(speaker, map=map_name) as (instrument, bench):
+            assert await instrument.poll()
+            bench.unplug()
+            await asyncio.sleep(0.05)
+            for _ in range(3):
+                try:
+                    await instrument.poll()
+                except NotPresent:
+                    break
+            assert isinstance(await failure(instrument), NotPresent)
+            bench.replug()
+            started_s = time.monotonic()
+            while True:
+                try:
+                    if await instrument.poll():
+                        break
+                except DriverError:
+                    await asyncio.sleep(0.02)
+            assert time.monotonic() - started_s < 5
+
+    run(check())
+
+
+def test_babble_without_end(on_line, run):
+    async def check() -> None:
+        async with on_line(RainLine(), map="hydreon-rg15") as (instrument, bench):
+
+            async def babble() -> None:
+                while True:
+                    bench.send(b"\xa5" * 200)
+                    await asyncio.sleep(0.001)
+
+            noise = asyncio.create_task(babble())
+            started_s = time.monotonic()
+            assert isinstance(await failure(instrument), BadFrame)
+            assert time.monotonic() - started_s < 2
+            noise.cancel()
+            await asyncio.sleep(0.1)
+            assert await instrument.poll()
+
+    run(check())
+
+
+def test_a_cancelled_question_confuses_nobody(on_line, run):
+    gauge = RainLine()
+
+    async def check() -> None:
+        async with on_line(gauge, map="hydreon-rg15", max_reply="100 ms") as (instrument, _):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.005):
+                    await instrument.poll()
+            gauge.rain(1.0)  # the late answer, without this rain, must not be taken for the next one
+            assert by_name(await instrument.poll())["total"].value == 1.0
+
+    run(check())
