@@ -14,7 +14,6 @@ from drivers.api import Kind, NotPresent, Quality, Reading
 from drivers.telemetry.inlet import Inlet, now
 from drivers.telemetry.report import Report, Value
 
-WAIT_S = 0.5  # a poll waits that long for a report, so that none waits long for a poll
 CLOCKS_APART = timedelta(minutes=10)  # more, and the station's clock or ours is doubtful
 _MAX_WAITING = 256  # reports that no poll has fetched; the oldest go first
 
@@ -31,6 +30,8 @@ class Wanted:
 
 class Station:
     """A station's device. Each poll gives one report's readings, in the order they came; none: nothing new."""
+
+    wait_s = 0.5  # a poll waits that long for a report, so that none waits long for a poll
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class Station:
                 raise NotPresent(f"nothing heard of station {self._station} for {self._silent_after_s:g} s")
             self._arrived.clear()
             try:
-                async with asyncio.timeout(WAIT_S):
+                async with asyncio.timeout(self.wait_s):
                     await self._arrived.wait()
             except TimeoutError:
                 return ()
