@@ -70,20 +70,26 @@ class _Watch:
     def _interrupt(_number: int, _frame: FrameType | None) -> None:
         raise _Interrupted
 
+    def _computed_s(self) -> float:
+        return time.clock_gettime(time.pthread_getcpuclockid(self._ident))
+
     def _run(self) -> None:
-        beat, held_s = self._beat, 0.0
+        beat, looks, since_s = self._beat, 0, self._computed_s()
+        stack: list[str] = []
         while not self._stop.wait(_LOOK_S):
             frame = sys._current_frames().get(self._ident)  # noqa: SLF001 - the documented way to see another thread
             if self._beat != beat or frame is None or _waits(frame):
-                beat, held_s = self._beat, 0.0
+                beat, looks, since_s = self._beat, 0, self._computed_s()
                 continue
-            held_s += _LOOK_S  # looks, not wall time: a machine that starves us both is nobody's fault
+            looks += 1  # not wall time: a machine that starves us both is nobody's fault
+            held_s = max(looks * _LOOK_S, self._computed_s() - since_s)
+            if looks == 1:
+                stack = traceback.format_stack(frame)[-4:]
             if held_s > self.blocked_s:
-                self.blocked_s = held_s
-                self.where = "".join(traceback.format_stack(frame)[-3:])
+                self.blocked_s, self.where = held_s, "".join(stack)
             if held_s >= _HANGS_S and self._can_interrupt:
                 signal.pthread_kill(self._ident, signal.SIGUSR1)
-                held_s = 0.0
+                looks, since_s = 1, self._computed_s()
 
 
 def _waits(frame: FrameType) -> bool:
