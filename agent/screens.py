@@ -106,6 +106,7 @@ def _points(points: Mapping[str, Mapping[str, Any]]) -> Table:
     table = _table("Points", "point", "value", *(["baseline"] if zeroed else []), "quality", "age", "reason")
     for name, point in points.items():
         value = "" if point["value"] is None else f"{point['value']:g} {point['unit']}"
+        value = f"{point['state']} ({value.strip()})" if point.get("state") else value
         good = point["quality"] in {"good", "uncertain"} and not point["reason"]
         quality = Text(point["quality"], style="" if good else "red")
         baseline = "" if point.get("baseline") is None else f"{point['baseline']:g} {point['unit']}"
