@@ -34,6 +34,7 @@ class _Part(NamedTuple):
     boot_id: str
     steps: Steps
     marks: NDArray[np.int8]
+    dated: bool  # by a clock that could be trusted, then or later; otherwise as the clock said
 
 
 class JournalSource:
@@ -75,12 +76,12 @@ class JournalSource:
             yield steps
 
     def stream(self, counts: Counts, pool: ThreadPoolExecutor | None = None, share: int = 1) -> Iterator[Rows]:  # noqa: ARG002 - small parts anyhow
-        """The steps by wall time, for merging with other recordings; where wall time is not known they are dropped."""
+        """The steps by wall time, for merging with other recordings; those of a clock never set are dropped."""
         file = counts.files[self.name] = FileCounts()
         order = Order()
         for part in self._parts(counts, file):
             rows = _rows(part.steps, part.marks)
-            if math.isnan(part.steps.wall_offset_s):
+            if not part.dated:
                 file.drop("wall time not known", len(rows))
                 counts.drop("wall time not known", rows.point)
                 continue
@@ -123,7 +124,10 @@ class JournalSource:
             counts.notes.append(f"{self.name}: points not used: {', '.join(sorted(strangers))}")
 
     def _part(self, row: BatchRow, anchors: Sequence[Stamp], counts: Counts, file: FileCounts) -> _Part | None:
-        offset_s = _wall_offset_s(row, anchors)
+        offset_s, dated = _wall_offset_s(row, anchors)
+        note = f"{self.name}: the clock was never set in boot {row.boot_id}; times are as it said"
+        if not dated and note not in counts.notes:
+            counts.notes.append(note)
         steps = _steps_of(row, self._places, offset_s)
         count = len(row.columns.time_s)
         file.rows += count
@@ -142,7 +146,7 @@ class JournalSource:
             file.latest_s = max(last_s, -math.inf if file.latest_s is None else file.latest_s)
         known = (steps.quality >= 0) & (steps.quality < len(BY_QUALITY))
         marks = np.where(known, BY_QUALITY[np.where(known, steps.quality, 0)], FAULT).astype(np.int8)
-        return _Part(row.boot_id, steps, marks)
+        return _Part(row.boot_id, steps, marks, dated)
 
     def _error(self, reason: str) -> ConfigErrors:
         message = f"can't be read as a journal: {reason}"
@@ -176,17 +180,22 @@ def _steps_of(row: BatchRow, places: Mapping[str, int], offset_s: float) -> Step
     return Steps(at_s, first, point[mine], value[mine], quality[mine], offset_s)
 
 
-def _wall_offset_s(row: BatchRow, anchors: Sequence[Stamp]) -> float:
-    """Wall time less judgement time: by a stamp that could be trusted, otherwise by the nearest anchor of the boot."""
+def _wall_offset_s(row: BatchRow, anchors: Sequence[Stamp]) -> tuple[float, bool]:
+    """(wall time less judgement time, whether it can be trusted).
+
+    By a stamp that could be trusted, otherwise by the nearest anchor of the boot, otherwise as the clock said.
+    """
     columns = row.columns
     for index, trust in enumerate(columns.clock):
         if trust != "untrusted":
-            return columns.wall_ns[index] / 1e9 - columns.time_s[index]
-    if not anchors or not columns.mono_ns:
-        return math.nan
+            return columns.wall_ns[index] / 1e9 - columns.time_s[index], True
+    if not columns.mono_ns:
+        return math.nan, False
+    if not anchors:
+        return columns.wall_ns[0] / 1e9 - columns.time_s[0], False
     mono_ns, time_s = columns.mono_ns[0], columns.time_s[0]
     anchor = min(anchors, key=lambda stamp: abs(stamp.mono_ns - mono_ns))
-    return (anchor.wall_ns - anchor.mono_ns + mono_ns) / 1e9 - time_s
+    return (anchor.wall_ns - anchor.mono_ns + mono_ns) / 1e9 - time_s, True
 
 
 def _by_boot(anchors: Sequence[Stamp]) -> dict[str, list[Stamp]]:
@@ -213,6 +222,7 @@ def _goes_on(held: Sequence[_Part], part: _Part, most: int) -> bool:
     same_clock = abs(before - after) < _SAME_CLOCK_S or (math.isnan(before) and math.isnan(after))
     size = sum(len(each.steps.point) for each in held) + len(part.steps.point)
     rises = part.steps.at_s[0] >= held[-1].steps.at_s[-1]
+    same_clock = same_clock and held[0].dated == part.dated
     return held[0].boot_id == part.boot_id and same_clock and size <= most and bool(rises)
 
 
@@ -230,7 +240,8 @@ def _together(parts: Sequence[_Part]) -> _Part:
         np.concatenate([steps.quality for steps in all_steps]),
         all_steps[0].wall_offset_s,
     )
-    return _Part(parts[0].boot_id, steps, np.concatenate([part.marks for part in parts]))
+    marks = np.concatenate([part.marks for part in parts])
+    return _Part(parts[0].boot_id, steps, marks, all(part.dated for part in parts))
 
 
 def _rows(steps: Steps, marks: NDArray[np.int8]) -> Rows:

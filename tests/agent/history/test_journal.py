@@ -1,7 +1,10 @@
 """The gateway's own journal: judged again as it was judged, bit by bit; dated where it can be."""
 
+import json
 import math
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +59,10 @@ def test_steps_come_as_they_were_judged(tmp_path):
     assert np.concatenate([s.point for s in found]).tolist() == [place[row.point] for row in samples]
     assert np.concatenate([s.quality for s in found]).tolist() == [row.quality for row in samples]
     assert np.concatenate([s.value for s in found]).tobytes() == np.array([row.value for row in samples]).tobytes()
-    assert all(math.isnan(s.wall_offset_s) for s in found)
+    offsets = {round(s.wall_offset_s, 3) for s in found}
+    assert offsets == {round(5.0 - steps[0].time_s, 3)}  # as the clock said, and that is told:
+    assert any("the clock was never set in boot boot-1" in note for note in history.counts.notes)
     adds_up(history)
-    assert history.span is None
 
 
 def test_points_that_are_no_longer_there_are_told(tmp_path):
@@ -136,3 +140,32 @@ def test_damaged_batches_are_counted(tmp_path):
     assert [value for *_, value, _ in readings_of(history, POINTS)] == [0.0, 2.0]
     (file,) = history.counts.files.values()
     assert file.dropped == {"damaged": 1}
+
+
+SITE = """
+[site]
+id = "gateway"
+[device.a]
+driver = "recorded"
+period = "1 s"
+[device.a.point.x]
+unit = "mm"
+[alarm.flood]
+hazard = "flood"
+[alarm.flood.level.red]
+when = "a.x > 3 mm"
+"""
+
+
+def test_a_gateway_judges_its_own_days_again(tmp_path):
+    """Through the command, with a clock that was never set."""
+    (tmp_path / "site.toml").write_text(SITE)
+    steps = [step("boot-1", k, float(k), SampleRow(0, float(k), 0)) for k in range(1, 7)]
+    keep(tmp_path / "state", "boot-1", steps)
+    command = ["backtest", str(tmp_path / "site.toml"), "--history", str(tmp_path / "state"), "--no-jit", "--json", "-"]
+    done = subprocess.run(
+        [sys.executable, "-m", "agent.cli", *command], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    (alarm,) = json.loads(done.stdout)["alarms"]
+    assert (alarm["alarm"], alarm["level"], alarm["values"]) == ("flood", "red", {"a.x": 4.0})
