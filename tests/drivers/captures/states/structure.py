@@ -68,6 +68,12 @@ RECORDINGS = (
                 "displacement-x 250 um good\ndisplacement-y 0 um good\ndisplacement-z 900 um good\n"
                 "frequency-x 12.5 Hz good\nfrequency-y 5 Hz good\nfrequency-z 49.9 Hz good\ntemperature 20 degC good",
             ),
+            State(
+                put(frequency_hz=[2.0, 5.0, 0.0]),
+                f"{GRAVITY}velocity-x 0 mm/s uncertain\nvelocity-y 0 mm/s good\nvelocity-z 0 mm/s uncertain\n"
+                "displacement-x 0 um uncertain\ndisplacement-y 0 um good\ndisplacement-z 0 um uncertain\n"
+                "frequency-x 2 Hz good\nfrequency-y 5 Hz good\nfrequency-z 0 Hz good\ntemperature 20 degC good",
+            ),
         ),
     ),
     Recording(

@@ -37,7 +37,7 @@ KELLER = (
     ),
     State(
         become(pressure_bar=math.inf, temperature_c=15.5),
-        "pressure 10 bar over_range\ndepth 10200 m over_range\ntemperature 15.5 degC good",
+        "pressure 1000 bar over_range\ndepth 10200 m over_range\ntemperature 15.5 degC good",
     ),
     State(
         become(pressure_bar=0.25, temperature_c=math.nan),
@@ -70,14 +70,12 @@ RECORDINGS = [
         KellerPressure(),
         "the maker's communication protocol of series 30 and 40",
         KELLER,
-        section="point.pressure = { low = 0.0, high = 10.0 }",
     ),
     Recording(
         "keller-nanolevel",
         KellerNanolevel(),
         "the EnviroDIY KellerModbus library",
         KELLER,
-        section="point.pressure = { low = 0.0, high = 10.0 }",
     ),
     Recording(
         "hlk-ld8001h",
