@@ -3,12 +3,13 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench clean programs
+.PHONY: help demo test check bench fuzz clean programs
 help:
 	@echo "make demo   a virtual community on this machine: a flood rises, is detected, sounded and proven"
 	@echo "make test   every check and test"
 	@echo "make check  only the checks: style, types, spelling, who may import whom"
 	@echo "make bench  speed and memory, as a table and bench.json"
+	@echo "make fuzz   every parser against made-up bytes, a minute each"
 	@echo "make clean  remove what the others made here, the virtual environment too"
 
 $(READY): pyproject.toml constraints.txt
@@ -36,6 +37,9 @@ test: $(READY) programs check
 
 bench: $(READY) programs
 	$(PY) -m tests.bench
+
+fuzz: $(READY)
+	$(PY) -m tests.fuzz
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis bench.json
