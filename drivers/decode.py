@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from drivers import currentloop
 from drivers.api import Quality
 from drivers.registers import Cell, MapPoint, RegisterMap
 from drivers.vocabulary import Gate, GateWord, ScaleFrom, UnitFrom
@@ -96,6 +97,9 @@ class Decoder:
             value = float(self._functions[name](number, known)) * factor * point.scale + point.offset
         except (ArithmeticError, ValueError, TypeError) as error:
             return Decoded(math.nan, Quality.BAD, f"{number:g} can't be decoded: {error}")
+        if point.loop:
+            current = currentloop.judged(value, point.loop)
+            return _in_range(point, current.value) if current.quality is Quality.GOOD else Decoded(*current)
         return _in_range(point, value)
 
     def _gate(
@@ -130,7 +134,7 @@ class Decoder:
 
 def encode(point: MapPoint, value: float) -> list[int]:
     """The words that make a device hold `value` (in the point's unit). Raises ValueError when it can't be told."""
-    if point.decode or point.polynomial or point.scale_from or point.unit_from or point.type == "bits":
+    if point.decode or point.polynomial or point.loop or point.scale_from or point.unit_from or point.type == "bits":
         raise ValueError("this point can only be read: its map gives no way back from value to words")
     if (point.low is not None and value < point.low) or (point.high is not None and value > point.high):
         raise ValueError(f"{value:g} {point.unit} is outside {point.low} to {point.high}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import difflib
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
-from drivers import api, frames
+from drivers import api, currentloop, frames
 from drivers.api import Description, Duration, Exchange, Quality, Reading
 from drivers.decode import Decoded, Decoder
 from drivers.frames import ExceptionReply, Request
@@ -21,6 +21,9 @@ from drivers.registers import Block, Cell, MapPoint, RegisterMap, load_map, plan
 from drivers.vocabulary import Trigger
 
 _NOT_THERE = frozenset({2, 3})  # exception codes of a read that a smaller one may avoid
+_DOUBTED_AFTER = 2  # failures of a block that was never answered: its parts are tried by turns with the whole
+_PARTS_ANSWER = -1
+_NOT_READ = Decoded(math.nan, Quality.COMM_FAULT, "not read")
 
 
 class PointOverride(api.Section):
@@ -29,8 +32,15 @@ class PointOverride(api.Section):
     scale: float | None = None  # on top of the map's
     offset: float | None = None  # in `unit`
     unit: str | None = None  # of the value; the map's when left out
+    loop: tuple[float, float] | None = None  # what 4 and 20 mA mean, in `unit`; for points in mA, see NAMUR NE 43
     low: float | None = None  # numbers in `unit`: the site file writes quantities
     high: float | None = None
+
+    @model_validator(mode="after")
+    def _is_one_line(self) -> Self:
+        if self.loop and (self.scale is not None or self.offset is not None or self.unit is None):
+            raise ValueError('loop needs unit, such as loop = [0, 5], unit = "m", and goes without scale and offset')
+        return self
 
 
 class ModbusSection(api.Section):
@@ -59,7 +69,10 @@ class ModbusDriver:
         notes = [f"{device.title}: {device.maturity}", *device.notes]
         notes += [f"not verified: {fact}" for fact in device.unverified]
         notes += [f"{name}: {point.note}" for name, point in register_map.point.items() if point.note]
-        exchanges = [Exchange(len(r.rtu), r.rtu_reply_size, max_reply_s) for r in requests]
+        exchanges = [
+            Exchange(len(r.rtu), r.rtu_reply_size, max_reply_s, block.points)
+            for r, block in zip(requests, plan(register_map), strict=True)
+        ]
         if device.trigger:
             exchanges.insert(0, Exchange(8, 8, max_reply_s))
         return Description(
@@ -95,6 +108,9 @@ def site_map(section: ModbusSection, base: Path) -> RegisterMap:
             known = [point.name for point in register_map.points]
             near = difflib.get_close_matches(name, known, 3, 0.4) or known
             raise ValueError(f"point.{name}: {section.map} has no such point; nearest: {', '.join(near)}")
+        if override.loop and points[name].unit != "mA":
+            unit = points[name].unit or "a plain number"
+            raise ValueError(f"point.{name}.loop: it is for points in mA, this one is in {unit}; give scale and offset")
         try:
             points[name] = overridden(points[name], override)
         except ValidationError as error:
@@ -123,6 +139,8 @@ def _only(points: dict[str, MapPoint], section: ModbusSection) -> dict[str, MapP
 
 def overridden(point: MapPoint, override: PointOverride) -> MapPoint:
     """The point as the site wants it. Raises ValidationError where the result makes no sense."""
+    if override.loop:
+        return _looped(point, override, override.loop)
     scale = 1.0 if override.scale is None else override.scale
     offset = override.offset or 0.0
     unit = point.unit if override.unit is None else override.unit
@@ -141,6 +159,17 @@ def overridden(point: MapPoint, override: PointOverride) -> MapPoint:
     return MapPoint.model_validate({**point.model_dump(), **changes})
 
 
+def _looped(point: MapPoint, override: PointOverride, ends: currentloop.Ends) -> MapPoint:
+    lowest, highest = currentloop.range_of(ends)
+    changes = {
+        "loop": ends,
+        "unit": override.unit,
+        "low": lowest if override.low is None else override.low,
+        "high": highest if override.high is None else override.high,
+    }
+    return MapPoint.model_validate({**point.model_dump(), **changes})
+
+
 def _unit_id(section: ModbusSection, register_map: RegisterMap) -> int:
     unit_id = register_map.device.unit_id if section.unit_id is None else section.unit_id
     if unit_id is None:
@@ -153,7 +182,7 @@ def _request(unit_id: int, block: Block) -> Request:
 
 
 class ModbusInstrument:
-    """One unit on a line. Learns which blocks it refuses to answer whole."""
+    """One unit on a line. Learns which blocks it refuses to answer whole, in words or by silence."""
 
     def __init__(
         self, name: str, line: ModbusLine, unit_id: int, register_map: RegisterMap, max_reply_s: float
@@ -163,22 +192,44 @@ class ModbusInstrument:
         self._line = line
         self._decoder = Decoder(register_map)
         self._trigger = register_map.device.trigger
+        self._gap_s = register_map.device.gap
+        self._needs = {name: point.needs for name, point in register_map.point.items()}
         self._blocks = plan(register_map)
+        self._doubts = {block: 0 for block in self._blocks if block.parts}  # failures before its first answer
         self._max_reply_s = max_reply_s
 
+    @property
+    def pauses(self) -> bool:
+        """Whether a poll waits for its unit while others may use the line."""
+        return self._trigger is not None or (self._gap_s > 0 and len(self._blocks) > 1)
+
     async def poll(self) -> Sequence[Reading]:
-        """Read every point once; all readings carry the time of the last reply.
+        """Read every point once, as `poll_points`."""
+        return await self._read(self._blocks)
+
+    async def poll_points(self, points: Collection[str]) -> Sequence[Reading]:
+        """Read these points once, with what they can't be told without; all carry the time of the last reply.
 
         A block that fails gives its points COMM_FAULT, or BAD where the unit refused it, as long as another one was
         answered. Raises DriverError otherwise; a silent unit costs one time-out.
         """
+        wanted, waiting = set(points), list(points)
+        while waiting:
+            more = self._needs[waiting.pop()] - wanted
+            wanted |= more
+            waiting += more
+        blocks = [block for block in self._blocks if not wanted.isdisjoint(block.points)]
+        return [reading for reading in await self._read(blocks) if reading.point in points]
+
+    async def _read(self, blocks: Iterable[Block]) -> Sequence[Reading]:
         if self._trigger:
             await self._measure(self._trigger)
         cells: dict[Cell, int] = {}
-        failures: dict[str, Decoded] = {}
+        waiting = [part for block in blocks for part in self._tried(block)]
+        read = {name for block in waiting for name in block.points}
+        failures: dict[str, Decoded] = dict.fromkeys(self._needs.keys() - read, _NOT_READ)
         mono_ns = 0
         first_error: api.DriverError | None = None
-        waiting = list(self._blocks)
         while waiting:
             block = waiting.pop(0)
             request = _request(self.unit_id, block)
@@ -191,11 +242,13 @@ class ModbusInstrument:
                 failures |= dict.fromkeys(block.points, Decoded(math.nan, Quality.BAD, error.reason))
                 first_error = first_error or error
             except api.DriverError as error:
+                if not isinstance(error, api.NotPresent):
+                    self._doubt(block)
                 if not cells:
-                    self._blocks.append(self._blocks.pop(0))  # a block that is never answered must not hide the others
                     raise
                 failures |= dict.fromkeys(block.points, Decoded(math.nan, Quality.COMM_FAULT, error.reason))
             else:
+                self._trust(block)
                 mono_ns = outcome.mono_ns
                 values = request.values(outcome.reply)
                 cells.update(((block.table, block.address + i), value) for i, value in enumerate(values))
@@ -211,7 +264,34 @@ class ModbusInstrument:
         )
         await asyncio.sleep(trigger.wait)
 
+    def _tried(self, block: Block) -> tuple[Block, ...]:
+        """The block, or its parts where the whole was never answered: some devices refuse by silence."""
+        doubts = self._doubts.get(block, 0)
+        return block.parts if doubts >= _DOUBTED_AFTER and doubts % 2 == 0 else (block,)
+
+    def _doubt(self, failed: Block) -> None:
+        """A request was not answered: a block that never is must not hide the others, so it comes last."""
+        for block in self._blocks:
+            if block is failed or failed in block.parts:
+                self._blocks.remove(block)
+                self._blocks.append(block)
+                if self._doubts.get(block) == _PARTS_ANSWER:
+                    self._split(block)
+                elif block in self._doubts:
+                    self._doubts[block] += 1
+                return
+
+    def _trust(self, answered: Block) -> None:
+        """A request was answered. Where only the parts are, and then the whole is not again, it is split for good."""
+        if not self._doubts:
+            return
+        self._doubts.pop(answered, None)
+        for block in self._doubts:
+            if answered in block.parts:
+                self._doubts[block] = _PARTS_ANSWER
+
     def _split(self, block: Block) -> tuple[Block, ...]:
         at = self._blocks.index(block)
         self._blocks[at : at + 1] = block.parts
+        self._doubts.pop(block, None)
         return block.parts

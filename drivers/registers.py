@@ -68,6 +68,7 @@ class MapPoint(Part):
     scale: float = 1.0
     offset: float = 0.0
     unit: str = ""
+    loop: tuple[float, float] | None = None  # what 4 and 20 mA mean; the number with scale and offset is then in mA
     low: float | None = None  # range of the device, in `unit`
     high: float | None = None
     invalid: tuple[float, ...] = ()
@@ -118,6 +119,8 @@ class MapPoint(Part):
             yield "uses is for the names in decode, which is missing"
         if self.scale == 0 or not math.isfinite(self.scale) or not math.isfinite(self.offset):
             yield "scale must be a number other than 0, offset a number"
+        if self.loop and not (self.loop[0] != self.loop[1] and all(map(math.isfinite, self.loop))):
+            yield f"loop is what 4 mA and 20 mA mean, two different numbers; got {list(self.loop)}"
         if self.low is not None and self.high is not None and self.low >= self.high:
             yield f"low = {self.low:g} is not below high = {self.high:g}"
         if self.over_range and self.high is None:
