@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import enum
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
@@ -143,6 +143,7 @@ class Exchange:
     request_bytes: int
     reply_bytes: int
     device_s: float = 0.0  # how long the device takes to answer, at its slowest
+    points: tuple[str, ...] = ()  # that it serves; empty: all of them
 
 
 class Bus(Protocol):
@@ -247,6 +248,15 @@ class Instrument(Protocol):
         Never fills gaps, never repeats an old value, never waits longer than 7 s, lets cancellation pass. Of a device
         that talks on its own: what was heard since the last poll, and an empty list while its next message isn't due.
         """
+        ...
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """An instrument that can read some of its points without the others, so that they may have periods of their own."""
+
+    async def poll_points(self, points: Collection[str]) -> Sequence[Reading]:
+        """Read these points once, and no others than their requests hold anyway. As `Instrument.poll` otherwise."""
         ...
 
 
