@@ -16,6 +16,7 @@ from agent.guard import status
 from agent.guard.assemble import Guard
 from agent.guard.control import Control, Refusal, Request, seconds_of, text_of
 from agent.guard.core import Core
+from agent.guard.traced import trace
 from agent.journal.blobs import record_line
 from rules.units import UnitError, quantity
 
@@ -33,6 +34,7 @@ def control_of(guard: Guard) -> Control:
         "rules": lambda _: _rules(guard),
         "explain": partial(_explain, guard),
         "history": partial(_history, guard),
+        "trace": partial(trace, guard),
     }
     reports = {"link": partial(_hear_link, guard)}
     acts = {act: partial(_act, guard, act) for act in ("ack", "reset", "unshelve", "return-to-service")}

@@ -1,0 +1,48 @@
+"""Writes what went over a line as a capture file, which the bench (hil.capture) says again on a virtual line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from agent.find.heard import Exchange, Line
+
+
+def capture(line: Line, exchanges: Iterable[Exchange], device: str, section: Mapping[str, Any], day: date) -> str:
+    """The text of a capture: its header, then requests and what came back, as late as it came.
+
+    A reading that was right can be pinned down by hand with "= POINT VALUE UNIT QUALITY" lines below an exchange.
+    """
+    lines = [
+        f"# Device: {device}",
+        f"# Line: {line.text if line.serial else 'tcp'}",
+        "# Made: recorded by tocsin trace",
+        f"# Date: {day.isoformat()}",
+        *(f"# Section: {key} = {_toml(value)}" for key, value in section.items()),
+    ]
+    for exchange in exchanges:
+        if not exchange.request:
+            lines.append(f"# heard unasked: {exchange.reply.hex(' ').upper()}")
+            continue
+        lines.append(f"> {_bytes(line, exchange.request)}")
+        if exchange.reply:
+            lines.append(f"< {line.delay_s(exchange):.3f} {exchange.reply.hex(' ').upper()}")
+        if exchange.fault:
+            lines.append(f"# {exchange.fault}")
+    return "\n".join([*lines, ""])
+
+
+def _bytes(line: Line, request: bytes) -> str:
+    # On TCP the ring keeps requests as they would be on a serial line; captures of TCP have no checksum.
+    return (request[:-2] if line.carries == "tcp" else request).hex(" ").upper()
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f'"{key}" = {_toml(part)}' for key, part in value.items()) + " }"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(map(_toml, value))}]"
+    return f'"{value}"' if isinstance(value, str) else repr(value)

@@ -1,0 +1,1 @@
+"""Finding what is on an unknown line: asks and listens, never writes, and knows no site."""
