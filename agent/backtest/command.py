@@ -108,6 +108,7 @@ def run(request: Request, console: Console) -> Outcome:
         judged_with=name,
         points=counts["points"],
         files=counts["files"],
+        notes=counts["notes"],
         labels=labels,
         terms=terms,
         varied=varied,

@@ -40,6 +40,7 @@ def _rest(outcome: Outcome) -> dict[str, Any]:
         },
         "points": dict(outcome.points),
         "files": dict(outcome.files),
+        "notes": list(outcome.notes),
         "summary": {one.alarm.name: _summary(one) for one in outcome.alarms},
         "score": _whole_score(outcome),
         "vary": _vary(outcome),

@@ -88,6 +88,7 @@ class Outcome:
     soundings: tuple[Sounding, ...] = ()  # the first of them
     varied: Varied | None = None
     rows: tuple[Row, ...] = field(default=())
+    notes: tuple[str, ...] = ()  # what reading the history had to tell
 
     @property
     def activations(self) -> int:
@@ -129,6 +130,7 @@ def put_together(
     labels: Sequence[Labelled] | None,
     terms: Terms,
     varied: Varied | None,
+    notes: Sequence[str] = (),
 ) -> Outcome:
     """The outcome of a pass over a history."""
     first, last = judged.first_s, judged.last_s
@@ -160,6 +162,7 @@ def put_together(
         tuple(_soundings(site, judged, events=events, activations=activations, hazards=hazards, terms=terms)),
         varied,
         tuple(_rows(varied, judged, activations, of, extent)) if varied else (),
+        tuple(notes),
     )  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def _notes(outcome: Outcome) -> Iterator[str]:
             f"{outcome.outside} 个标注事件在历史数据之外，不计入评分。",
             f"{outcome.outside} labelled events lie outside of the history and are not scored.",
         )
-    for note in outcome.doubts():
+    for note in (*outcome.doubts(), *outcome.notes):
         yield escape(note)
 
 

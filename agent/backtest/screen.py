@@ -14,7 +14,7 @@ from rich.text import Text
 from agent.backtest.drawing import merged
 from agent.backtest.judging import stamp
 from agent.backtest.limits import limits
-from agent.backtest.outcome import AlarmSum, Outcome, Row, Sounding
+from agent.backtest.outcome import AlarmSum, Outcome, PointCount, Row, Sounding
 from agent.backtest.plots import frontier
 from agent.backtest.score import Score
 from agent.plot import Band, Limit, Line, Panel, plot
@@ -275,15 +275,27 @@ def _bar(figure: int, most: int, style: str) -> Text:
 
 
 def _points(outcome: Outcome, console: Console) -> None:
-    table = _table("Readings", "point", "good", "bad", "dropped")
-    order = sorted(
-        outcome.points, key=lambda name: (not outcome.points[name]["dropped"], not outcome.points[name]["bad"])
-    )
-    for name in order[:MOST]:
-        count = outcome.points[name]
-        table.add_row(Text(name), f"{count['good']:,}", _reasons(count["bad"]), _reasons(count["dropped"]))
+    counts = outcome.points
+    order = sorted(counts, key=lambda name: (not counts[name]["dropped"], not counts[name]["bad"]))
+    columns = {
+        "good": lambda count: f"{count['good']:,}",
+        "bad": lambda count: _reasons(count["bad"]),
+        "dropped": lambda count: _reasons(count["dropped"]),
+        "empty cells": lambda count: f"{count['empty']:,}" if count["empty"] else "",
+        "pauses": pauses,
+    }
+    told = {head: [column(counts[name]) for name in order[:MOST]] for head, column in columns.items()}
+    told = {head: cells for head, cells in told.items() if any(cells)}
+    table = _table("Readings", "point", *told)
+    for row in zip(map(Text, order), *told.values(), strict=False):
+        table.add_row(*row)
     console.print(table)
     _more(console, len(order) - MOST, "points", "the JSON has all of them")
+
+
+def pauses(count: PointCount) -> str:
+    """Pauses longer than the point may be without a reading, in words."""
+    return f"{count['gaps']:,}, longest {span(count['longest_gap_s'])}" if count["gaps"] else ""
 
 
 def _files(outcome: Outcome, console: Console) -> None:
@@ -293,6 +305,8 @@ def _files(outcome: Outcome, console: Console) -> None:
         table.add_row(Text(name), f"{outcome.files[name]['rows']:,}", _reasons(outcome.files[name]["dropped"]))
     console.print(table)
     _more(console, len(order) - MOST, "files", "the JSON has all of them")
+    for note in outcome.notes:
+        console.print(Text(note, style="dim"), soft_wrap=True)
 
 
 def _reasons(reasons: Mapping[str, int]) -> Text:

@@ -194,7 +194,14 @@ def counts(outcome: Outcome) -> str:
     """What became of the readings."""
     rows = [
         table_row(
-            [f"<code>{escape(name)}</code>", f"{count['good']:,}", reasons(count["bad"]), reasons(count["dropped"])]
+            [
+                f"<code>{escape(name)}</code>",
+                f"{count['good']:,}",
+                reasons(count["bad"]),
+                reasons(count["dropped"]),
+                f"{count['empty']:,}" if count["empty"] else "",
+                f"{count['gaps']:,}, ≤ {escape(span(count['longest_gap_s']))}" if count["gaps"] else "",
+            ]
         )
         for name, count in outcome.points.items()
     ]
@@ -203,5 +210,13 @@ def counts(outcome: Outcome) -> str:
         for name, count in outcome.files.items()
     ]
     return table(
-        [both("测点", "point"), both("有效", "good"), both("不可用", "bad"), both("丢弃", "dropped")], rows
+        [
+            both("测点", "point"),
+            both("有效", "good"),
+            both("不可用", "bad"),
+            both("丢弃", "dropped"),
+            both("空单元格", "empty cells"),
+            both("中断", "pauses"),
+        ],
+        rows,
     ) + table([both("文件", "file"), both("行数", "rows"), both("丢弃的行", "rows dropped")], files)
