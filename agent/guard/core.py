@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from agent.explain.content import content_of
+from agent.guard.burst import Bursts
 from agent.guard.clock import Clock
 from agent.guard.equipment import Equipment
 from agent.guard.protection import coverage
@@ -61,6 +62,7 @@ class Core:
         self.equipment = Equipment(site, clock.judgement_s(mono_ns))
         self.book = AlarmBook([*site.alarms, *self.equipment.names])
         self.recorder = Recorder(site, judge, clock, keeper, self.equipment)
+        self.bursts = Bursts(site)
         self.shadows = Shadows({a.name: [r.level for r in a.rule.levels] for a in site.alarms.values() if a.shadow})
         self.steps = 0
         self.protection: list[dict[str, Any]] = []
@@ -87,6 +89,14 @@ class Core:
     def now_s(self) -> float:
         """Judgement time of the latest step or event."""
         return self._at_s
+
+    @property
+    def vital_points(self) -> frozenset[str]:
+        """Full names of the points that alarms or the evidence of outputs depend on."""
+        used = (self.site.ruleset.used_points(alarm.index) for alarm in self.site.alarms.values())
+        names = list(self.site.points)
+        evidence = {output.confirm.point for output in self.site.outputs.values() if output.confirm}
+        return frozenset(names[index] for index in frozenset().union(*used)) | evidence
 
     # --- ways in --------------------------------------------------------------------------------------------------
 
@@ -226,6 +236,7 @@ class Core:
         transitions = self._move(verdict.changes, at_s)
         if transitions:
             self._annunciate(at_s, mono_ns, transitions)
+        self.bursts.look(self.judge)
         if samples:  # before the records of what they decided
             self._keeper.step(Step(self.clock.stamp(mono_ns), at_s, [SampleRow(*s) for s in samples]))
         self.equipment.step(at_s, samples, reasons)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
 from agent.explain.times import iso, zone_of
 from agent.guard.annunciate import Annunciator
 from agent.guard.core import Core
-from agent.guard.poll import BusPoller, Slot
+from agent.guard.poll import BusPoller
+from agent.guard.schedule import Slot
 from rules.alarm import Alarm
 
 
@@ -28,6 +30,8 @@ def points(core: Core) -> dict[str, Any]:
         reading.pop("mono_ns")
         reading["age_s"] = age_s(reading.pop("usable_mono_ns"))
         reading["baseline"] = core.judge.baseline(index)
+        states = core.site.points[name].states
+        reading["state"] = next((word for word, code in states.items() if code == reading["value"]), None)
         result[name] = reading
     return result
 
@@ -100,9 +104,9 @@ def buses(pollers: Iterable[BusPoller], lines: Mapping[str, Any]) -> dict[str, A
 
 
 def _slot(slot: Slot) -> dict[str, Any]:
-    gaps = [later - earlier for earlier, later in zip(slot.recent_s, slot.recent_s[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(slot.recent_s)]
     return {
-        "period_s": slot.device.period_s,
+        "period_s": slot.period_s,
         "kept_period_s": round(median(gaps), 4) if gaps else None,
         "polls": slot.polls,
         "ok": slot.ok,

@@ -110,7 +110,11 @@ class _Alarms:
         title = title_of(document, path, table.title, name, self.around.languages)
         if model and not table.title:
             title = _title(model, self.around.languages)
-        return AlarmConfig(name, title, table.zone, hazard, table.plan, table.shadow, rule, index, use)
+        bursts = {level: own.burst for level, own in table.level.items()}
+        burst = {rule.level: s for rule in ordered if (s := bursts.get(rule.level) or table.burst) is not None}
+        return AlarmConfig(
+            name, title, table.zone, hazard, table.plan, table.shadow, rule, index, use, MappingProxyType(burst)
+        )  # fmt: skip
 
     def _own_levels(self, path: Path, table: AlarmTable) -> list[LevelRule]:
         document = self.around.document

@@ -132,10 +132,11 @@ def _point_tables(around: Around, path: Path, raw: Any) -> tuple[dict[str, Point
 def _point(around: Around, device: str, table: DeviceTable, point: Point, own: PointTable) -> PointConfig:
     document, name = around.document, f"{device}.{point.name}"
     path = ("device", device, "point", point.name)
-    stale = own.stale_after or table.stale_after or max(3 * table.period, table.period + 2.0)
-    if stale < table.period:
+    period = own.period or table.period
+    stale = own.stale_after or table.stale_after or max(3 * period, period + 2.0)
+    if stale < period:
         key = (*path, "stale_after") if own.stale_after else ("device", device, "stale_after")
-        document.error(key, f"got {stale:g} s, expected at least the period of {table.period:g} s")
+        document.error(key, f"got {stale:g} s, expected at least the period of {period:g} s")
     low = around.quantity((*path, "low"), own.low, point.unit)
     high = around.quantity((*path, "high"), own.high, point.unit)
     low, high = (point.low if low is None else low), (point.high if high is None else high)
@@ -158,6 +159,7 @@ def _point(around: Around, device: str, table: DeviceTable, point: Point, own: P
         wrap=point.wrap if wrap is None else wrap,
         reset=own.reset,
         baseline="first" if own.baseline == "first" else around.quantity((*path, "baseline"), own.baseline, point.unit),
+        period_s=period,
         stale_after_s=stale,
         flat_after_s=own.flat_after or table.flat_after,
         max_step=around.quantity((*path, "max_step"), own.max_step, point.unit, step=True),

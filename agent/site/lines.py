@@ -56,15 +56,27 @@ def read_buses(document: Document) -> dict[str, LineSection]:
     return sections
 
 
-def load_of(name: str, description: Description, section: LineSection, every_s: float) -> Load:
-    """The load of polling a device, or writing an output and reading it back, once in `every_s` seconds."""
+def load_of(
+    name: str,
+    description: Description,
+    section: LineSection,
+    every_s: float,
+    periods: Mapping[str, float] | None = None,
+) -> Load:
+    """The load of polling a device, or writing an output and reading it back, once in `every_s` seconds.
+
+    `periods`: of points that have their own; a request is made as often as the most frequent of its points needs.
+    """
     if section.framing == "rtu":  # behind a converter on the network lies a serial line as well
         section = section.model_copy(update={"host": None})
-    exchanges = description.exchanges
-    size = sum(exchange.request_bytes + exchange.reply_bytes for exchange in exchanges)
-    wire_s = size * section.character_s + len(exchanges) * section.gap_s
-    waiting_s = sum(exchange.device_s for exchange in exchanges)
-    return Load(name, wire_s / every_s, (wire_s + waiting_s) / every_s)
+    wire = slowest = 0.0
+    for exchange in description.exchanges:
+        own = [(periods or {}).get(point, every_s) for point in exchange.points or periods or ()]
+        period_s = min(own, default=every_s)
+        wire_s = (exchange.request_bytes + exchange.reply_bytes) * section.character_s + section.gap_s
+        wire += wire_s / period_s
+        slowest += (wire_s + exchange.device_s) / period_s
+    return Load(name, wire, slowest)
 
 
 def join_lines(
@@ -88,12 +100,16 @@ def join_lines(
     buses = {}
     for name, section in sections.items():
         loads = [
-            *(load_of(d.name, d.description, section, d.period_s) for d in devices if d.bus == name),
+            *(load_of(d.name, d.description, section, d.period_s, _periods(d)) for d in devices if d.bus == name),
             *(load_of(o.name, o.description, section, o.reassert_s) for o in outputs if o.bus == name),
         ]
         _check_load(document, name, section, loads)
         buses[name] = BusConfig(name, section, sum(x.wire for x in loads), sum(x.slowest for x in loads))
     return buses
+
+
+def _periods(device: DeviceConfig) -> dict[str, float]:
+    return {name.partition(".")[2]: point.period_s for name, point in device.points.items()}
 
 
 def _is_serial(section: LineSection) -> bool:

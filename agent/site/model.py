@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -52,6 +52,7 @@ class PointConfig:
     wrap: float | None
     reset: tuple[float, float] | None  # running totals: (period, phase) in seconds of local time, where it is known
     baseline: float | Literal["first"] | None  # until it is re-zeroed
+    period_s: float  # from one poll to the next
     stale_after_s: float
     flat_after_s: float | None  # unchanged for that long: stuck
     max_step: float | None  # more than that between two readings: a jump
@@ -180,6 +181,7 @@ class AlarmConfig:
     rule: AlarmRule
     index: int
     model: ModelUse | None = None
+    burst: Mapping[str, float] = field(default_factory=dict)  # level -> period of its points meanwhile
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,9 @@ class PointTable(Table):
     title: Texts = Field(default_factory=dict, description="What people call it, by language. Default: its name.")
     low: Quantity = Field(default=None, description="Lowest value that is believed. Default: the register map's.")
     high: Quantity = Field(default=None, description="Highest value that is believed. Default: the register map's.")
+    period: Period | None = Field(
+        default=None, description="Time from one poll of it to the next, where it is not the device's."
+    )
     stale_after: Period | None = Field(
         default=None,
         description="Older than that, its value is missing. Default: three periods, at least a period and 2 s.",
@@ -204,6 +207,10 @@ class LevelTable(Table):
     for_: Seconds = Field(default=0.0, alias="for", description="On-delay: how long it must hold without a break.")
     clear: str | None = Field(default=None, description="The condition to clear. Default: not `when`.")
     clear_for: Seconds = Field(default=0.0, description="Off-delay: how long that must hold without a break.")
+    burst: Period | None = Field(
+        default=None,
+        description="While its on-delay runs or it is active, the points it depends on are polled that often.",
+    )
 
 
 class AlarmTable(Table):
@@ -238,6 +245,9 @@ class AlarmTable(Table):
     )
     levels: list[str] | None = Field(
         default=None, min_length=1, description="Which of the model's levels are used. Default: all."
+    )
+    burst: Period | None = Field(
+        default=None, description="`burst` of every level that does not say otherwise; also of a model's."
     )
 
 

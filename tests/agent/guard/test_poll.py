@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from agent.config import Site
+from agent.config import Site, load_site
 from agent.guard.clock import Clock
 from agent.guard.core import Core
 from agent.guard.poll import BusPoller, checked
@@ -87,6 +89,49 @@ def test_a_silent_unit_is_lost_after_three_polls_and_back_at_once_and_its_neighb
             await asyncio.sleep(1.0)
             assert level.quality is Quality.GOOD
             assert poller.slots[0].failures == 0
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    asyncio.run(play())
+
+
+def test_a_rising_level_with_a_burst_has_its_points_polled_more_often_at_once(
+    rig: Rig, site_at: Callable[[str], Path]
+) -> None:
+    site_path = site_at(str(rig.lines["wire"].path))
+    text = (
+        site_path.read_text(encoding="utf-8")
+        .replace('period = "100 ms"', 'period = "2 s"')
+        .replace('within = "1 s"', 'within = "3 s"')
+    )
+    text = text.replace('stale_after = "1 s"', 'stale_after = "5 s"')
+    text = text.replace(
+        'when = "pit.level > 40 cm"\nfor = "200 ms"', 'when = "pit.level > 40 cm"\nfor = "800 ms"\nburst = "100 ms"'
+    )
+    site_path.write_text(text, encoding="utf-8")
+    site = load_site(site_path)
+    assert site.alarms["flood"].burst == {"red": 0.1}
+
+    async def play() -> None:
+        core = core_of(site)
+        async with open_line("wire", site.buses["wire"].section) as line:
+            task = asyncio.create_task(BusPoller("wire", line, list(site.devices.values()), core).run())
+            await asyncio.sleep(0.3)
+            assert len(rig.lines["wire"].times_s(3)) == 1
+            rig.device("radar").level_mm = 450
+            await asyncio.sleep(2.7)
+            times_s = rig.lines["wire"].times_s(3)
+            assert len(times_s) >= 8, "from the reading that started the on-delay on"
+            assert times_s[2] - times_s[1] < 0.2
+            assert core.book["flood"].level == 2, "and while the level is active"
+            others = len(rig.lines["wire"].times_s(2))
+            rig.device("radar").level_mm = 20
+            await asyncio.sleep(1.0)
+            calm = len(rig.lines["wire"].times_s(3))
+            await asyncio.sleep(1.0)
+            assert len(rig.lines["wire"].times_s(3)) - calm <= 1, "its own period again"
+            assert others == 2, "no other device is hurried"
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task

@@ -331,3 +331,47 @@ def test_overrides_move_unit_and_range_together(tmp_path):
 def test_mistakes_are_told_before_start(settings, words, tmp_path):
     with pytest.raises(ValueError, match=words):
         DRIVER.describe(DRIVER.Section(**settings), tmp_path)
+
+
+def test_a_unit_that_is_silent_where_it_should_refuse_is_read_in_parts_after_a_while(tmp_path, run, numbers):
+    class Shy(type(numbers())):
+        def answer(self, pdu: bytes, now_s: float) -> bytes | None:
+            return None if int.from_bytes(pdu[3:5]) > 1 else super().answer(pdu, now_s)
+
+    (tmp_path / "two.toml").write_text(TWO, encoding="utf-8")
+
+    async def check() -> None:
+        with VirtualLine(tmp_path / "port", {3: Shy()}, baudrate=115200, timed=False) as bench:
+            section = LineSection(port=str(bench.path), baudrate=115200)
+            async with open_line("test", section, quiet_s=0.01) as line:
+                own = ModbusDriver.Section(map="two.toml", unit_id=3)
+                async with ModbusDriver().connect("two", own, line, tmp_path) as instrument:
+                    failed = 0
+                    for _ in range(8):
+                        try:
+                            readings = await instrument.poll()
+                        except DriverError:
+                            failed += 1
+                    assert [reading.value for reading in readings] == [3, 24]
+                    assert failed == 3  # twice whole, in parts, once more whole, and in parts for good
+                    asked = len(bench.times_s(3))
+                    (only,) = await instrument.poll_points(["b"])
+                    assert (only.point, only.value, len(bench.times_s(3)) - asked) == ("b", 24, 1)
+
+    run(check())
+
+
+TWO = """
+[device]
+title = "Two"
+maturity = "stable"
+source = ["the bench"]
+max_reply = "20 ms"
+gap_limit = 5
+[point.a]
+address = 0
+type = "u16"
+[point.b]
+address = 3
+type = "u16"
+"""
