@@ -78,7 +78,7 @@ class LineDriver:
         max_reply_s = device.max_reply if section.max_reply is None else section.max_reply
         if device.speaks == "sdi-12":
             address = sdi12.address_of(known.get("address"))
-            yield sdi12.Sensor(name, bus, decoder, address=address, command=device.command, max_reply_s=max_reply_s)
+            yield sdi12.Sensor(name, bus, decoder, device, address=address, max_reply_s=max_reply_s)
         elif device.every is None:
             yield Asked(name, bus, line_map, decoder, known=known, max_reply_s=max_reply_s)
         else:
@@ -287,7 +287,7 @@ class Talker:
             return []
         why = self._finder.why_not()
         self._finder.clear()
-        due = f"nothing heard for {silent_s:.0f} s; a message is due every {self._every_s:g} s"
+        due = f"nothing heard for {silent_s:.1f} s; a message is due every {self._every_s:g} s"
         error = BadFrame(why) if why else Timeout(due)
         self._line.count(0, Outcome(b"", error, time.monotonic_ns(), silent_s))
         raise error

@@ -44,6 +44,7 @@ class LineDevice(Part):
     request: str = ""  # what it is asked: text, or a template of bytes; none: it talks on its own
     every: Duration | None = None  # instruments that talk: longest time between two messages
     command: str = Field("M", pattern=r"(M|C)C?[1-9]?")  # SDI-12: the measurement
+    measures: Duration = 30.0  # SDI-12: longest measurement; the sensor's own word for it carries no checksum
     address: int | str | None = None
     baudrates: tuple[int, ...] = ()
     parity: Literal["N", "E", "O", ""] = ""

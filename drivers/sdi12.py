@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from drivers import checksums
 from drivers.api import BadFrame, Exchange, Kind, Reading, Timeout
 from drivers.decode import Decoded
-from drivers.linemaps import RecordDecoder
+from drivers.linemaps import LineDevice, RecordDecoder
 from drivers.patterns import shown
 from drivers.rawline import RawLine
 
 _ADDRESSES = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_VALUE = re.compile(r"[+-](?:\d{1,7}\.?\d{0,7}|\.\d{1,7})")  # 4.4.6: a sign, up to 7 digits, a decimal point
+_VALUE = re.compile(r"[+-](?:\d{1,7}(?:\.\d{0,7})?|\.\d{1,7})")  # 4.4.6: a sign, up to 7 digits, a decimal point
 _MAX_WAIT_S = 4.0  # within one poll; sensors that take longer are collected by a later one
 _MAX_LATE_S = 10.0  # after which a measurement that was not collected is none of the present
 _MAX_KEPT_S = 600.0  # and amounts since the last question, such as rain, are given up
@@ -103,11 +103,19 @@ class Sensor:
     """One sensor: asks for a measurement, waits as long as it says, collects the values."""
 
     def __init__(
-        self, name: str, line: RawLine, decoder: RecordDecoder, *, address: str, command: str, max_reply_s: float
+        self,
+        name: str,
+        line: RawLine,
+        decoder: RecordDecoder,
+        device: LineDevice,
+        *,
+        address: str,
+        max_reply_s: float,
     ) -> None:
         self.name = name
-        self._line, self._address, self._command, self._decoder = line, address, command, decoder
-        self._crc = "C" in command[1:]
+        self._line, self._address, self._command, self._decoder = line, address, device.command, decoder
+        self._longest_s = device.measures
+        self._crc = "C" in device.command[1:]
         self._max_reply_s = max_reply_s
         self._amounts = {name for name, kind in decoder.kinds.items() if kind is Kind.INCREMENT}
         self._due: tuple[float, int] | None = None  # of a measurement that has begun: when it is there, how many values
@@ -123,6 +131,8 @@ class Sensor:
             if self._due is None or time.monotonic() - self._due[0] > kept_s:
                 self._due = None
                 wait_s, count = parse_measurement((await self._asked(f"{self._command}!"))[0], self._address)
+                if wait_s > self._longest_s:
+                    raise BadFrame(f"a measurement of {wait_s:.0f} s; {self._longest_s:g} s is the longest by its map")
                 self._due = time.monotonic() + wait_s, count
             due_s, count = self._due
             if (wait_s := due_s - time.monotonic()) > _MAX_WAIT_S:

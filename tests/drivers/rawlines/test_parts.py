@@ -7,7 +7,7 @@ import struct
 import time
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drivers import checksums
@@ -185,6 +185,7 @@ def test_all_that_is_wrong_with_a_map_is_told_at_once():
 
 
 @pytest.mark.parametrize("name", [name for name in line_map_names() if load_line_map(name).messages])
+@settings(max_examples=30)
 @given(st.lists(st.binary(max_size=60), max_size=6))
 @example([b"R1234\r", b"R\xb2\xb3\xb9\xb2\r"])  # digits of Unicode are none
 @example([b"$WIXDR,C,1e999,C,TEMP*00\r\n"])

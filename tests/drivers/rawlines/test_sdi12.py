@@ -56,6 +56,10 @@ def test_a_measurement_that_takes_its_time(on_line, run):
             assert await instrument.poll() == []  # nobody waits half a minute for it, nor asks it anew
             assert await instrument.poll() == []
             assert sensor.measurements == 2
+        sensor.takes_s = 100  # by its map none takes so long: a bit has turned
+        async with on_line(SdiAdapter(sensor), map="sdi12-one-value") as (instrument, _):
+            with pytest.raises(BadFrame, match="100 s"):
+                await instrument.poll()
 
     run(check())
 
@@ -87,7 +91,7 @@ def test_what_is_no_answer_gives_no_value(on_line, run):
 
     async def check() -> None:
         async with on_line(SdiAdapter(sensor), map="sdi12-one-value", **QUICK) as (instrument, bench):
-            for spoiled in ("1+1.5+2.5", "0+1.5+2.5+3.5", "0+1.5+2.x", "+1.5+2.5", "0", "\xff\xfe", "0 1.5+2.5"):
+            for spoiled in ("1+1.5+2.5", "0+1.5+2.5+3.5", "0"):
                 other = f"{spoiled}\r\n".encode("latin-1")
                 bench.spoil = lambda data, other=other: data if data.startswith(b"000") else other
                 with pytest.raises(DriverError):
@@ -106,7 +110,7 @@ def test_sensors_are_found_and_nothing_is_measured(tmp_path, run):
             table = {"port": str(bench.path), "framing": "raw"}
             async with open_bus("test", LineSection.model_validate(table)) as line:
                 started_s = time.monotonic()
-                found = await sdi12.find(line, reply_s=0.03, addresses="0123456")
+                found = await sdi12.find(line, reply_s=0.03, addresses="015")
                 assert found == {"0": "14TOCSIN  VIRT01100", "5": "14TOCSIN  VIRT01100"}
                 assert time.monotonic() - started_s < 4
                 assert [sensor.measurements for sensor in sensors] == [0, 0]
@@ -148,6 +152,12 @@ def test_other_text_is_refused(text):
         assert len(values) == text.count("+") + text.count("-")
     with pytest.raises(BadFrame):
         sdi12.parse_measurement(f"x{text}", "0")
+
+
+@pytest.mark.parametrize("answer", ["1+1.5", "0+1.5+2.x", "+1.5+2.5", "\xff\xfe", "0 1.5+2.5", "0+1.5.2", "0+12345678"])
+def test_answers_that_are_none(answer):
+    with pytest.raises(BadFrame):
+        sdi12.parse_values(answer, "0", crc=False)
 
 
 @pytest.mark.parametrize("address", ["", "10", "!", None, "é"])
