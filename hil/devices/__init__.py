@@ -8,6 +8,7 @@ from hil.devices.base import Device
 from hil.devices.gas import FukaiteGas, GasModule, Midas
 from hil.devices.level import ComplementRadar, KellerNanolevel, Mxs485, SeeedLevel, Submersible, Ultrasonic14
 from hil.devices.motion import Inclinometer, Vibration
+from hil.devices.power import AcMeter, DcMeter, En54Supply, NetworkSpeaker
 from hil.devices.receiver import OtisReceiver
 from hil.devices.relay import Siren, SoundAndLight, Switched, WaveshareRelay8
 from hil.devices.structure import (
@@ -34,6 +35,10 @@ from hil.devices.weather import (
 )
 
 CATALOGUE: dict[str, type[Device]] = {
+    "pzem-016": AcMeter,
+    "pzem-017": DcMeter,
+    "pulsar-en54c": En54Supply,
+    "federal-signal-informer": NetworkSpeaker,
     "hlk-ld8001h": RadarLevel,
     "keller-30": KellerPressure,
     "keller-nanolevel": KellerNanolevel,
@@ -75,6 +80,7 @@ CATALOGUE: dict[str, type[Device]] = {
 
 __all__ = [
     "CATALOGUE",
+    "AcMeter",
     "AnalogInput8",
     "BiaxialInclinometer",
     "BolinWire",
@@ -82,7 +88,9 @@ __all__ = [
     "ComWinTopAir",
     "ComWinTopStation",
     "ComplementRadar",
+    "DcMeter",
     "Device",
+    "En54Supply",
     "FeishangWire",
     "FukaiteGas",
     "GasModule",
@@ -96,6 +104,7 @@ __all__ = [
     "KunpengTemperatureHumidity",
     "Midas",
     "Mxs485",
+    "NetworkSpeaker",
     "OpticalRain",
     "OtisReceiver",
     "RadarLevel",
