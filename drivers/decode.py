@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from drivers import currentloop
@@ -14,7 +14,7 @@ from drivers.words import Formula, compile_formula, number_of, words_of
 
 # Ratios of amounts, so exact; mg/m3 needs the gas's molar mass and is never converted.
 _RATIOS = {"ppb": 1e-3, "ppm": 1.0, "%vol": 1e4, "percent": 1e4}
-_STRICTNESS: tuple[GateWord, ...] = ("good", "uncertain", "over_range", "inhibited", "bad")
+_STRICTNESS: dict[GateWord, int] = {"good": 0, "uncertain": 1, "over_range": 2, "inhibited": 3, "bad": 4}
 
 
 class Decoded(NamedTuple):
@@ -29,38 +29,34 @@ class Decoder:
     """Decodes all points of one map from whatever cells were read."""
 
     def __init__(self, register_map: RegisterMap) -> None:
-        self._points = register_map.point
-        self._constants = register_map.constants
-        self._functions = {name: _function(point, self._constants) for name, point in self._points.items()}
+        self._ready = {name: _Ready(point, register_map) for name, point in register_map.point.items()}
+        self._shown = [name for name, point in register_map.point.items() if not point.hidden]
 
     def decode(self, cells: Mapping[Cell, int], failures: Mapping[str, Decoded]) -> dict[str, Decoded]:
         """Every point that is not hidden. `failures`: points whose cells could not be read, and what to say of them."""
-        numbers = {
-            name: _number(point, cells) for name, point in self._points.items() if name not in failures
-        }  # fmt: skip
+        numbers = {name: ready.number(cells) for name, ready in self._ready.items() if name not in failures}
         return {
-            name: failures[name] if name in failures else self._decode(name, point, numbers, failures)
-            for name, point in self._points.items()
-            if not point.hidden
+            name: failures[name] if name in failures else self._decode(name, numbers, failures) for name in self._shown
         }
 
-    def _decode(
-        self, name: str, point: MapPoint, numbers: Mapping[str, float], failures: Mapping[str, Decoded]
-    ) -> Decoded:
-        for other in point.needs:
+    def _decode(self, name: str, numbers: Mapping[str, float], failures: Mapping[str, Decoded]) -> Decoded:
+        ready, number = self._ready[name], numbers[name]
+        point = ready.point
+        if ready.is_plain and math.isfinite(number):
+            return _in_range(point, number * point.scale + point.offset)
+        for other in ready.needs if failures else ():
             if other in failures:
                 return Decoded(math.nan, failures[other].quality, f"{other} could not be read")
-        number = numbers[name]
-        word, reason = self._gate(point, numbers, failures)
+        word, reason = self._gate(ready, numbers, failures)
         if word in ("inhibited", "bad"):
             return Decoded(math.nan, Quality.INHIBITED if word == "inhibited" else Quality.BAD, reason)
-        others = {key: self._decode(other, self._points[other], numbers, failures) for key, other in point.uses.items()}
+        others = {key: self._decode(other, numbers, failures) for key, other in point.uses.items()}
         for key, used in others.items():
             if not used.quality.usable:
                 return Decoded(math.nan, used.quality, f"{point.uses[key]}: {used.reason}")
             if used.quality is not Quality.GOOD and word == "good":
                 word, reason = "uncertain", f"{point.uses[key]}: {used.reason}"
-        decoded = _special(point, number) or self._measured(name, point, numbers, others)
+        decoded = _special(point, number) or self._measured(ready, numbers, number, others)
         if word == "over_range":
             return self._beyond(point, decoded, numbers, reason)
         if word == "uncertain" and decoded.quality is Quality.GOOD:
@@ -71,14 +67,14 @@ class Decoder:
         # Catalytic sensors read low in gas above the explosive range, so the number alone may look harmless.
         floors = [decoded.value, math.nan if point.high is None else point.high]
         scales = [gate.at_least for gate in point.valid_when if gate.at_least]
-        floors += [self._measured(name, self._points[name], numbers, {}).value for name in scales]
+        floors += [self._measured(self._ready[name], numbers, numbers[name], {}).value for name in scales]
         known = [value for value in floors if math.isfinite(value)]
         return Decoded(max(known), Quality.OVER_RANGE, reason) if known else decoded
 
     def _measured(
-        self, name: str, point: MapPoint, numbers: Mapping[str, float], others: Mapping[str, Decoded]
+        self, ready: _Ready, numbers: Mapping[str, float], number: float, others: Mapping[str, Decoded]
     ) -> Decoded:
-        factor = 1.0
+        point, factor = ready.point, 1.0
         if point.scale_from:
             code = numbers[point.scale_from.point]
             if (told := point.scale_from.factors.get(int(code))) is None:
@@ -91,10 +87,9 @@ class Decoder:
             if (ratio := _ratio(unit, point.unit)) is None:
                 return Decoded(math.nan, Quality.BAD, f"the device measures in {unit}, the map says {point.unit}")
             factor *= ratio
-        number = numbers[name]
         try:
             known = {key: other.value for key, other in others.items()}
-            value = float(self._functions[name](number, known)) * factor * point.scale + point.offset
+            value = float(ready.function(number, known)) * factor * point.scale + point.offset
         except (ArithmeticError, ValueError, TypeError) as error:
             return Decoded(math.nan, Quality.BAD, f"{number:g} can't be decoded: {error}")
         if point.loop:
@@ -103,33 +98,58 @@ class Decoder:
         return _in_range(point, value)
 
     def _gate(
-        self, point: MapPoint, numbers: Mapping[str, float], failures: Mapping[str, Decoded]
+        self, ready: _Ready, numbers: Mapping[str, float], failures: Mapping[str, Decoded]
     ) -> tuple[GateWord, str]:
         """The strictest word of all gates, and which state says so."""
         word: GateWord = "good"
         reason = ""
-        for gate in point.valid_when:
-            if gate.within:
-                said, state = self._within(gate, gate.within, numbers, failures)
+        for gate, bounds, words in ready.gates:
+            if bounds:
+                said, state = self._within(gate, bounds, numbers, failures)
             else:
-                state = _state(self._points[gate.point], numbers[gate.point])
-                said = gate.word(state)
-            if _STRICTNESS.index(said) > _STRICTNESS.index(word):
+                number = numbers[gate.point]
+                code = int(number) if math.isfinite(number) else number
+                said, state = words.get(code) or (gate.otherwise, f"code {code}")
+            if _STRICTNESS[said] > _STRICTNESS[word]:
                 word, reason = said, f"{gate.point}: {state}"
         return word, reason
 
     def _within(
-        self,
-        gate: Gate,
-        bounds: tuple[float | str, float | str],
-        numbers: Mapping[str, float],
-        failures: Mapping[str, Decoded],
+        self, gate: Gate, bounds: tuple[float, float], numbers: Mapping[str, float], failures: Mapping[str, Decoded]
     ) -> tuple[GateWord, str]:
-        other = self._points[gate.point]
-        decoded = self._decode(gate.point, other, numbers, failures)
-        low, high = (self._constants[bound] if isinstance(bound, str) else bound for bound in bounds)
-        good = decoded.quality.usable and low <= decoded.value <= high
-        return "good" if good else gate.otherwise, decoded.reason or f"{decoded.value:g} {other.unit}".rstrip()
+        decoded = self._decode(gate.point, numbers, failures)
+        if decoded.quality.usable and bounds[0] <= decoded.value <= bounds[1]:
+            return "good", ""
+        unit = self._ready[gate.point].point.unit
+        return gate.otherwise, decoded.reason or f"{decoded.value:g} {unit}".rstrip()
+
+
+class _Ready:
+    """A point with all that is looked up once and for all: decoding is done thousands of times a second."""
+
+    def __init__(self, point: MapPoint, register_map: RegisterMap) -> None:
+        self.point = point
+        self.needs = tuple(point.needs)
+        self.number = _number(point)
+        self.function = _function(point, register_map.constants)
+        self.gates = [_opened(gate, register_map) for gate in point.valid_when]
+        between = (self.needs, point.decode, point.polynomial, point.loop, point.states)
+        sentinels = (point.invalid, point.over_range, point.under_range)
+        self.is_plain = not any(between) and not any(sentinels)  # nothing is between number and value but a scale
+
+
+def _opened(
+    gate: Gate, register_map: RegisterMap
+) -> tuple[Gate, tuple[float, float] | None, dict[float, tuple[GateWord, str]]]:
+    """A gate, its bounds as numbers, and what each code of the other point makes of this one."""
+    words: dict[float, tuple[GateWord, str]] = {}
+    for state, code in register_map.point[gate.point].states.items():
+        words.setdefault(code, (gate.word(state), state))
+    if not gate.within:
+        return gate, None, words
+    constants = register_map.constants
+    low, high = (constants[bound] if isinstance(bound, str) else bound for bound in gate.within)
+    return gate, (low, high), words
 
 
 def encode(point: MapPoint, value: float) -> list[int]:
@@ -141,13 +161,20 @@ def encode(point: MapPoint, value: float) -> list[int]:
     return words_of((value - point.offset) / point.scale, point.type, point.order or "ABCD")
 
 
-def _number(point: MapPoint, cells: Mapping[Cell, int]) -> float:
-    words = [cells[cell] for cell in point.cells]
-    number = number_of(words, point.type, point.order or "ABCD")
-    if point.bits and isinstance(number, int):
-        lowest, highest = point.bits
-        return number >> lowest & (1 << highest - lowest + 1) - 1
-    return number
+def _number(point: MapPoint) -> Callable[[Mapping[Cell, int]], float]:
+    """What takes the point's number out of the cells."""
+    cells, order = tuple(point.cells), point.order or "ABCD"
+    first, swapped = cells[0], order in ("BADC", "DCBA")
+    if point.type in ("bit", "u16") and not swapped:
+        return lambda known: known[first]
+    if point.type == "i16" and not swapped:
+        return lambda known: (known[first] ^ 0x8000) - 0x8000
+    number_type = point.type
+    if not point.bits:
+        return lambda known: number_of([known[cell] for cell in cells], number_type, order)
+    lowest, highest = point.bits
+    mask = (1 << highest - lowest + 1) - 1
+    return lambda known: int(number_of([known[first]], number_type, order)) >> lowest & mask
 
 
 def _function(point: MapPoint, constants: Mapping[str, float]) -> Formula:
@@ -158,15 +185,8 @@ def _function(point: MapPoint, constants: Mapping[str, float]) -> Formula:
     return lambda raw, _=constants: raw
 
 
-def _state(point: MapPoint, number: float) -> str:
-    if not math.isfinite(number):
-        return f"code {number}"
-    code = int(number)
-    return next((name for name, known in point.states.items() if known == code), f"code {code}")
-
-
 def _is_one_of(number: float, sentinels: tuple[float, ...]) -> bool:
-    return any(number == s or (math.isnan(number) and math.isnan(s)) for s in sentinels)
+    return bool(sentinels) and any(number == s or (math.isnan(number) and math.isnan(s)) for s in sentinels)
 
 
 def _special(point: MapPoint, number: float) -> Decoded | None:
