@@ -97,6 +97,7 @@ def join_lines(
             _check_speed(document, (kind, thing.name), thing.description, thing.bus, sections[thing.bus])
     _check_units(document, devices, outputs)
     _check_places(document, devices, outputs)
+    _check_inlets(document, sections, devices)
     buses = {}
     for name, section in sections.items():
         loads = [
@@ -185,6 +186,27 @@ def _check_places(document: Document, devices: list[DeviceConfig], outputs: list
             told = f"{kind} {number}" if kind == "pin" else f"{kind} {number} of unit {unit} on bus {output.bus}"
             message = f"got {told}, which {first} uses too, expected a place of its own"
             document.error(("output", output.name, kind), message)
+
+
+def _check_inlets(document: Document, sections: Mapping[str, LineSection], devices: list[DeviceConfig]) -> None:
+    """Stations that report on their own share an endpoint only by one protocol, each once, and never with a bus."""
+    buses = {_endpoint(section): f"bus {name}" for name, section in sections.items()}
+    users: dict[str, DeviceConfig] = {}
+    stations: dict[tuple[str, str], str] = {}
+    for device in devices:
+        endpoint = getattr(device.section, "endpoint", None)
+        if endpoint is None:
+            continue
+        path, place = ("device", device.name), endpoint.place
+        if place in buses:
+            document.error(path, f"got {endpoint.where}, which {buses[place]} uses, expected a port of its own")
+        first = users.setdefault(place, device)
+        if (first.driver_name, getattr(first.section, "endpoint", None)) != (device.driver_name, endpoint):
+            message = f"got {endpoint.where}, which device {first.name} uses otherwise, expected its driver and speed"
+            document.error(path, message)
+        station = str(getattr(device.section, "station", "")).lower()
+        if (other := stations.setdefault((place, station), device.name)) != device.name:
+            document.error((*path, "station"), f"got {station}, which {other} has too, expected every station once")
 
 
 def _check_load(document: Document, name: str, section: LineSection, loads: list[Load]) -> None:

@@ -70,7 +70,8 @@ def _known(what: str, name: str, names: Collection[str]) -> str:
 
 def _description(points: list[Point], section: StationSection, *notes: str) -> Description:
     where = section.endpoint.where
-    return Description(tuple(points), max_reply_s=MAX_REPLY_S, notes=(f"reports at {where}", *notes))
+    advice = "it speaks when it pleases: a period of 1 s, and a stale_after longer than the time between its reports"
+    return Description(tuple(points), max_reply_s=MAX_REPLY_S, notes=(f"reports at {where}", *notes, advice))
 
 
 # --- SL 651 -------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import serial
 
@@ -51,6 +51,18 @@ class Endpoint:
         if self.listens:
             return f"{self.host or '*'}:{self.port} (listening)"
         return f"{self.host}:{self.port}" if self.host else str(self.port)
+
+    @property
+    def place(self) -> str:
+        """What only one can have: a port by its real name, a host's or the gateway's own TCP port."""
+        if self.listens:
+            return f"listening on {self.port}"
+        if self.host:
+            return f"{self.host.lower()}:{self.port}"
+        try:
+            return os.path.realpath(str(self.port))
+        except (OSError, ValueError):
+            return str(self.port)
 
 
 class Listener(Protocol):
@@ -315,7 +327,7 @@ class _Connection(asyncio.BufferedProtocol):
 
 # --- shared ------------------------------------------------------------------------------------------------------
 
-_open: dict[tuple[Any, ...], tuple[Inlet, set[str]]] = {}  # of this process, like the ports themselves
+_open: dict[str, tuple[Inlet, set[str]]] = {}  # of this process, like the ports themselves
 
 
 @asynccontextmanager
@@ -326,7 +338,7 @@ async def inlet_of(
 
     Raises Refused where the endpoint is in use with other settings or another protocol, or the station is taken.
     """
-    place = (endpoint.host, endpoint.port, endpoint.listens)
+    place = endpoint.place
     inlet, stations = _open.setdefault(place, (Inlet(endpoint, protocol, make), set()))
     if (inlet.endpoint, inlet.protocol) != (endpoint, protocol):
         raise Refused(f"{endpoint.where} is open for {inlet.protocol} with other settings; one line, one protocol")

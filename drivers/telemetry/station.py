@@ -31,7 +31,7 @@ class Wanted:
 class Station:
     """A station's device. Each poll gives one report's readings, in the order they came; none: nothing new."""
 
-    wait_s = 0.5  # a poll waits that long for a report, so that none waits long for a poll
+    wait_s = 2.0  # a poll waits that long for a report: with a period of at most that, no report waits for a poll
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Station:
             self._every_s, self._next_question_s = every_s, time.monotonic()
 
     async def poll(self) -> Sequence[Reading]:
-        """The oldest report that is waiting; after half a second without one, none.
+        """The oldest report that is waiting, else the next one; after `wait_s` without one, none.
 
         Raises NotPresent while port or socket can't be opened, and once the station was silent for too long.
         """
