@@ -31,6 +31,7 @@ from .validate import checked, named
 Value = TypeVar("Value")
 
 _BUILT_IN_MAPS = Path(drivers.__file__).resolve().parent / "maps"
+_BUILT_IN_LINES = _BUILT_IN_MAPS.with_name("lines")  # maps of the driver "line"
 _BUILT_IN_MODELS = LIBRARY.resolve()
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -104,12 +105,13 @@ def part_files(devices: Iterable[DeviceConfig], alarms: Iterable[AlarmConfig]) -
 
 
 def map_files(devices: Iterable[DeviceConfig]) -> tuple[Path, ...]:
-    """The register maps that devices use, each once: `map` in a driver's section names one, see `drivers.registers`."""
+    """The maps that devices use, each once: `map` in a driver's section names one, built in or a file."""
     files = []
     for device in devices:
         name = getattr(device.section, "map", None)
         if isinstance(name, str):
-            files.append(device.base / name if name.endswith(".toml") else _BUILT_IN_MAPS / f"{name}.toml")
+            built_in = _BUILT_IN_LINES if device.driver_name == "line" else _BUILT_IN_MAPS
+            files.append(device.base / name if name.endswith(".toml") else built_in / f"{name}.toml")
     return tuple(dict.fromkeys(files))
 
 
@@ -131,7 +133,7 @@ def digest_of(base: Path, files: Mapping[Path, bytes], parts: Mapping[Path, byte
 
 def is_built_in(file: Path) -> bool:
     """Whether a register map or a model came with the software."""
-    return any(file.resolve().is_relative_to(place) for place in (_BUILT_IN_MAPS, _BUILT_IN_MODELS))
+    return any(file.resolve().is_relative_to(place) for place in (_BUILT_IN_MAPS, _BUILT_IN_LINES, _BUILT_IN_MODELS))
 
 
 def _site_table(document: Document) -> SiteTable | None:
