@@ -50,6 +50,7 @@ class Station:
         device = self.units.get(key)
         if device is None or heard.unit_id == 0:
             return 0.0, []
+        device.unit_id = heard.unit_id
         answered = device.answer(heard.pdu, now_s)
         if answered is None:
             return 0.0, []

@@ -26,7 +26,7 @@ class AnalogInput8(Device):
         """Inputs by mode: 0-10 V as 0..5000, mA as uA, raw 0..4096."""
         if table == "holding":
             modes = {_MODE + channel: mode for channel, mode in enumerate(self.modes)}
-            return modes | {_UART: 0x0001, _ADDRESS: self.default_unit_id, _VERSION: 0x0064}
+            return modes | {_UART: 0x0001, _ADDRESS: self.own_id, _VERSION: 0x0064}
         return {channel: self._word(channel) for channel in range(8)} if table == "input" else {}
 
     def _word(self, channel: int) -> int:

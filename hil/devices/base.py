@@ -18,6 +18,7 @@ class Device:
     """A unit on a line. Answers `reply_s` seconds after the request's end (on lines that keep time)."""
 
     default_unit_id: ClassVar[int] = 1
+    unit_id: int = 0  # where it is on its line, which tells it; 0: nobody has asked it yet
     default_baudrate: ClassVar[int] = 9600
     reply_s: float = 0.010
     max_count: int = 125  # most registers in one answer
@@ -31,6 +32,11 @@ class Device:
         """Take one written word (or 0/1). Raises ModbusFault for what cannot be written."""
         del table, address, value
         raise ModbusFault(ILLEGAL_ADDRESS)
+
+    @property
+    def own_id(self) -> int:
+        """What it holds in its register of the unit id, where it has one."""
+        return self.unit_id or self.default_unit_id
 
     def answer(self, pdu: bytes, now_s: float) -> bytes | None:
         """The PDU that answers, or None where this device says nothing. `now_s`: monotonic end of the request."""

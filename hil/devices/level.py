@@ -90,7 +90,7 @@ class Ultrasonic14(Device):
             self._held = self._measured()
         elif self._due_s is not None and self.now_s() >= self._due_s:
             self._held, self._due_s = self._measured(), None
-        settings = (0x0358, 0x1000, self.default_unit_id, 3, 0)
+        settings = (0x0358, 0x1000, self.own_id, 3, 0)
         measured = (self._held, clip(self.temperature_c * 10, -32768, 32767), 0, self.control, self.noise)
         return dict(enumerate(settings + measured))
 

@@ -18,7 +18,7 @@ class _WitMotion(Device):
     def __init__(self) -> None:
         self.acceleration_g = [0.0, 0.0, 1.0]
         self.temperature_c = 20.0
-        self._stored: dict[int, int] = {0x04: 0x02, 0x1A: 0x50}
+        self._stored: dict[int, int] = {0x04: 0x02}
         self._unlocked_s = float("-inf")
 
     def measured(self) -> Mapping[int, int]:
@@ -29,7 +29,7 @@ class _WitMotion(Device):
         """All registers; those without a meaning hold 0."""
         if table != "holding":
             return {}
-        return dict.fromkeys(range(0x80), 0) | self._stored | dict(self.measured())
+        return dict.fromkeys(range(0x80), 0) | {0x1A: self.own_id} | self._stored | dict(self.measured())
 
     def store(self, table: str, address: int, value: int) -> None:
         """Locked without the key; a save takes what was written."""

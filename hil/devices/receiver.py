@@ -27,7 +27,6 @@ class OtisReceiver(Device):
         self.mode = ["off"] * CHANNELS
         self.gas = ["LEL"] * CHANNELS
         self.fault = [0] * CHANNELS
-        self.unit_id = self.default_unit_id
 
     def hear(self, channel: int, reading: float, *, gas: str = "LEL", battery_v: float = 3.6, age_s: int = 5) -> None:
         """A message of the head on `channel` (from 1), `age_s` seconds ago."""
@@ -39,7 +38,7 @@ class OtisReceiver(Device):
         """Holding registers 0000 to 013F, and 1770."""
         if table != "holding":
             return {}
-        words = dict.fromkeys(range(0x140), 0) | {0x1770: self.unit_id}
+        words = dict.fromkeys(range(0x140), 0) | {0x1770: self.own_id}
         for n in range(CHANNELS):
             high, low = float_words(self.reading[n])
             words |= {n: n + 1, 0x20 + 2 * n: high, 0x21 + 2 * n: low}

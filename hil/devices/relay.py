@@ -101,7 +101,7 @@ class WaveshareRelay8(Device):
             return dict(enumerate(map(int, self.inputs)))
         if table == "holding":
             modes = {_MODE + channel: mode for channel, mode in enumerate(self.modes)}
-            return modes | {_UART: 0x0001, _ADDRESS: 1, _VERSION: 0x0064}
+            return modes | {_UART: 0x0001, _ADDRESS: self.own_id, _VERSION: 0x0064}
         return {}
 
     def _answer(self, request: Request) -> bytes:

@@ -34,7 +34,7 @@ class RadarLevel(Device):
         level = clip(height_mm - empty_mm, 0, 0xFFFF) if height_mm else 0
         image = dict.fromkeys(range(6), 0)
         image |= {1: clip(empty_mm, 0, 0xFFFF), 3: level, 5: self.install_cm}
-        return image | {0x03F4: self.default_unit_id, 0x03F6: self.default_baudrate // 100, 0x07D4: self.range_m}
+        return image | {0x03F4: self.own_id, 0x03F6: self.default_baudrate // 100, 0x07D4: self.range_m}
 
     def store(self, table: str, address: int, value: int) -> None:
         """Installation height and range."""
@@ -139,7 +139,7 @@ class TippingRain(Device):
             return {}
         now_s = self.now_s()
         recent = sum(1 for at_s in self._tipped if now_s - at_s < self.window_h * 3600)
-        image = {0: 0x00C0, 1: 0x7343, 2: self.default_unit_id, 3: 3, 4: 0, 5: 0x1000}
+        image = {0: 0x00C0, 1: 0x7343, 2: self.own_id, 3: 3, 4: 0, 5: 0x1000}
         _put(image, 6, long_words(recent * self.tip_x10000, low_word_first=True))
         _put(image, 8, long_words(self._total_x10000, low_word_first=True))
         _put(image, 10, long_words(self.tips, low_word_first=True))

@@ -76,11 +76,11 @@ class _ComWinTop(Device):
     default_baudrate = 4800
 
     def __init__(self) -> None:
-        self.settings = {0x07D0: self.default_unit_id, 0x07D1: 1}
+        self.settings = {0x07D1: 1}
 
     def store(self, table: str, address: int, value: int) -> None:
         """The two settings."""
-        if table != "holding" or address not in self.settings:
+        if table != "holding" or address not in {0x07D0, 0x07D1}:
             raise ModbusFault(ILLEGAL_ADDRESS)
         self.settings[address] = value
 
@@ -98,7 +98,7 @@ class ComWinTopAir(_ComWinTop):
         if table != "holding":
             return {}
         measured = {0: clip(self.humidity * 10, 0, 1000), 1: clip(self.temperature_c * 10, -32768, 32767)}
-        return measured | self.settings
+        return measured | {0x07D0: self.own_id} | self.settings
 
 
 class ComWinTopStation(_ComWinTop):
@@ -134,7 +134,7 @@ class ComWinTopStation(_ComWinTop):
         words += [clip(self.humidity * 10, 0, 1000), clip(self.temperature_c * 10, -32768, 32767)]
         words += [clip(self.noise_db * 10, 0, 1300), self.pm2_5, self.pm10, clip(self.pressure_kpa * 10, 0, 1200)]
         words += [*long_words(self.lux), self.lux // 100, round(self.rain_mm / self.rain_step) & 0xFFFF]
-        return {0x01F4 + offset: word for offset, word in enumerate(words)} | self.settings
+        return {0x01F4 + offset: word for offset, word in enumerate(words)} | {0x07D0: self.own_id} | self.settings
 
     def store(self, table: str, address: int, value: int) -> None:
         """The settings, and the rain's zero."""

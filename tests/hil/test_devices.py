@@ -120,7 +120,7 @@ def test_rain(bench: Bench) -> None:
     low, high = bench.inputs(8, 2)
     assert (high << 16 | low) == 108 * 2794
     assert bench.inputs(6, 2) == [low, high]
-    assert bench.inputs(2, 1) == [0xC0]
+    assert bench.inputs(2, 1) == [UNIT]
     assert not bench.refused(6, 24)
     assert bench.holding(6, 1) == [24]
     assert bench.refused(6, 25)
