@@ -163,6 +163,7 @@ class Scan:
                 bar.update(task, description=f"recognising unit {one.unit_id}")
                 self.result.units.append(self._unit(one))
                 bar.advance(task)
+        self.result.units.sort(key=lambda unit: (str(unit.settings), unit.unit_id))
 
     def _unit(self, found: Found) -> Unit:
         self._port.tune(found.settings)
