@@ -11,6 +11,8 @@ from pydantic import Field, model_validator
 
 from drivers.api import Description, DriverError, Duration, Exchange, Limits, Refused, Section
 from drivers.limits import LimitedSwitch, limited
+from drivers.registers import load_map
+from drivers.vocabulary import Locked
 
 
 class Line(Protocol):
@@ -18,6 +20,10 @@ class Line(Protocol):
 
     def expect(self, unit_id: int, max_reply_s: float, gap_s: float = 0.0) -> None:
         """Longest answer of a unit, and how long to leave it alone between two requests."""
+        ...
+
+    def forbid(self, unit_id: int, locked: Sequence[Locked]) -> None:
+        """Registers of a unit that nobody writes through this line."""
         ...
 
     async def read(
@@ -161,6 +167,7 @@ class WaveshareSwitch:
         command, value = (0x0000, 0xFF00) if section.pulse is None else (0x0200, round(section.pulse * 10))
         self._on_pdu = _fc05(command + self._channel, value)
         line.expect(section.unit_id, section.timeout)
+        line.forbid(section.unit_id, load_map("waveshare-relay-8ch").device.locked)
 
     async def set(self, *, on: bool) -> None:
         """Switch and check the echo. Raises DriverError."""

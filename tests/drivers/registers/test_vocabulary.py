@@ -10,15 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.api import Quality, Refused
+from drivers.api import Limits, Quality, Refused
 from drivers.decode import Decoded, Decoder
 from drivers.instrument import ModbusDriver
 from drivers.modbus import LineSection, open_line
 from drivers.registers import MapError, parse_map
+from drivers.relay import WaveshareRelayDriver
 from drivers.vocabulary import Locked, Sign, locks
 from drivers.words import compile_formula
 from hil.devices.level import Ultrasonic14
 from hil.devices.motion import Inclinometer
+from hil.devices.relay import WaveshareRelay8
 from hil.line import VirtualLine
 
 HEAD = '[device]\ntitle = "x"\nmaturity = "beta"\nsource = ["sheet"]\n'
@@ -241,6 +243,24 @@ def test_a_locked_register_is_never_written_whoever_asks(tmp_path: Path):
                 await line.write("holding", 80, 0x69, [0xB588])
 
     with VirtualLine(tmp_path / "p", {80: device}, timed=False) as bench:
+        asyncio.run(check())
+
+
+def test_an_output_locks_its_modules_modes_too(tmp_path: Path):
+    module = WaveshareRelay8()
+    driver = WaveshareRelayDriver()
+    section = driver.Section(unit_id=1, channel=1)
+
+    async def check() -> None:
+        async with (
+            open_line("line", LineSection(port=str(tmp_path / "p"), baudrate=9600)) as line,
+            driver.connect("siren", section, line, Limits(60.0, 0.0, 10), tmp_path),
+        ):
+            with pytest.raises(Refused, match="inputs drive relays behind our back"):
+                await line.write("holding", 1, 0x1003, [1])
+        assert module.modes == [0] * 8
+
+    with VirtualLine(tmp_path / "p", {1: module}, timed=False):
         asyncio.run(check())
 
 
