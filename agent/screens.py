@@ -28,6 +28,7 @@ def show_status(status: Mapping[str, Any], console: Console | None = None) -> No
     console.print(_outputs(status["outputs"]))
     console.print(_points(status["points"]))
     console.print(_buses(status["buses"]))
+    show_lines(status["buses"], console)
     _rest(status, console)
 
 
@@ -125,6 +126,47 @@ def _buses(buses: Mapping[str, Mapping[str, Any]]) -> Table:
             table.add_row(line, device, period, str(slot["polls"]), share, Text(slot["fault"], style="red"))
             line = ""
     return table
+
+
+def show_lines(buses: Mapping[str, Mapping[str, Any]], console: Console) -> None:
+    """How each unit answers, and what is probably wrong where one does not."""
+    table = _table(
+        "Lines",
+        "bus",
+        "unit",
+        "requests",
+        "median",
+        "p99",
+        "time-outs",
+        "CRC",
+        "wrong unit",
+        "other",
+        "late",
+        "retries",
+    )
+    causes = []
+    for name, bus in buses.items():
+        causes += [(name, bus["cause"])] if bus.get("cause") else []
+        for unit_id, unit in bus.get("units", {}).items():
+            other = unit["wrong_function"] + unit["wrong_length"] + unit["other_faults"] + unit["exceptions"]
+            counts = [unit[key] for key in ("timeouts", "crc_errors", "wrong_unit")] + [
+                other,
+                unit["late"],
+                unit["retries"],
+            ]
+            times = ["" if unit[key] is None else f"{1000 * unit[key]:.0f} ms" for key in ("median_s", "p99_s")]
+            table.add_row(name, unit_id, str(unit["requests"]), *times, *(str(count or "") for count in counts))
+            causes += [(f"{name}, unit {unit_id}", unit["cause"])] if unit["cause"] else []
+    if table.row_count:
+        console.print(table)
+    for where, cause in causes:
+        console.print(Text(f"{where}: {cause['text']['en']}", style="yellow"))
+        console.print(f"  look: {cause['look']['en']}")
+        console.print(Text(f"  {cause['text']['zh']}。{cause['look']['zh']}"))
+    for name, bus in buses.items():
+        if (foreign := bus.get("foreign")) and foreign["requests"]:
+            units = ", ".join(map(str, foreign["units"])) or "all (broadcast)"
+            console.print(f"{name}: {foreign['requests']} requests of another master to units {units}")
 
 
 def _rest(status: Mapping[str, Any], console: Console) -> None:

@@ -17,6 +17,7 @@ from drivers import frames
 from drivers.api import BadFrame, DriverError, Duration, NotPresent, Refused, Section, Timeout
 from drivers.frames import Request, Table
 from drivers.health import LineHealth, UnitHealth
+from drivers.overheard import Overheard, overheard
 from drivers.ring import Ring
 from drivers.serialwire import SerialWire
 from drivers.tcpwire import TcpWire
@@ -124,6 +125,7 @@ class ModbusLine:
         self._polls: deque[_Job] = deque()
         self._current: _Job | None = None
         self._last_unit_id = 0
+        self._last_sent = b""
         self._sent_s = 0.0
         self._busy = False
         self._hangs = False
@@ -208,7 +210,7 @@ class ModbusLine:
             try:
                 return await self._ask_once(request, urgent=urgent, reply_s=reply_s)
             except BadFrame:
-                continue
+                self._unit(request.unit_id).retries += 1
         return await self._ask_once(request, urgent=urgent, reply_s=reply_s)
 
     async def _ask_once(self, request: Request, *, urgent: bool, reply_s: float | None) -> Outcome:
@@ -244,7 +246,7 @@ class ModbusLine:
             return
         self._busy = True
         self._current = job
-        self._last_unit_id = job.request.unit_id
+        self._last_unit_id, self._last_sent = job.request.unit_id, job.request.rtu
         self._sent_s = now_s
         self._wire.send(job.request, job.reply_s, max(self._longest_s, job.reply_s, self._least_quiet_s))
 
@@ -279,6 +281,8 @@ class ModbusLine:
             return
         self._count(job.request.unit_id, outcome)
         error = outcome.error
+        if isinstance(error, BadFrame) and self.section.carries == "rtu":
+            self._overhear([frame for frame in overheard(outcome.raw) if frame.data != job.request.rtu])
         if not isinstance(error, NotPresent):  # then nothing was said
             reason = error.reason if error else ""
             self.ring.add(outcome.mono_ns, job.request.rtu, outcome.raw, outcome.elapsed_s, reason)
@@ -322,11 +326,24 @@ class ModbusLine:
         """Bytes came that nobody waited for."""
         self.health.stray_bytes += len(data)
         self.ring.overheard(data)
+        if self.section.carries == "rtu":
+            others = [frame for frame in overheard(data) if not self._is_ours(frame)]
+            self._overhear(others)
+            whole = whole and not others
         if whole:
             unit = self._unit(self._last_unit_id)
             unit.late += 1
             if unit.late == 1:
                 _LOG.warning("line %s: unit %d answers late; give it a longer max_reply", self.name, self._last_unit_id)
+
+    def _is_ours(self, frame: Overheard) -> bool:
+        """Whether it answers what was asked last: a late reply, or the echo of a write."""
+        return frame.unit_id == self._last_unit_id and (frame.kind == "reply" or frame.data == self._last_sent)
+
+    def _overhear(self, frames: list[Overheard]) -> None:
+        if self.health.overhear(frames, time.monotonic_ns()):
+            unit_id = next(frame.unit_id for frame in frames if frame.kind != "reply")
+            _LOG.warning("line %s: somebody else asks unit %d: two masters on one line", self.name, unit_id)
 
     # -- accounts -----------------------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from agent.guard.annunciate import Annunciator
 from agent.guard.core import Core
 from agent.guard.poll import BusPoller
 from agent.guard.schedule import Slot
+from drivers.causes import LINE, Cause, causes_of
+from drivers.health import LineHealth
 from rules.alarm import Alarm
 
 
@@ -98,7 +100,17 @@ def buses(pollers: Iterable[BusPoller], lines: Mapping[str, Any]) -> dict[str, A
         entry: dict[str, Any] = {"devices": {slot.device.name: _slot(slot) for slot in poller.slots}}
         health = getattr(lines.get(poller.name), "health", None)
         if health is not None:
-            entry |= {"open": health.is_open, "reason": health.reason, "units": _units(health)}
+            causes = causes_of(health, time.monotonic_ns())
+            told = {unit_id: _told(cause) for unit_id, cause in causes.items()}
+            entry |= {"open": health.is_open, "reason": health.reason, "units": _units(health, told)}
+            entry |= {"cause": told.get(LINE), "stray_bytes": health.stray_bytes}
+            entry["foreign"] = {
+                "requests": health.foreign_requests,
+                "replies": health.foreign_replies,
+                "broadcasts": health.broadcasts,
+                "units": sorted(health.foreign_units),
+                "age_s": age_s(health.foreign_mono_ns or 0),
+            }
         result[poller.name] = entry
     return result
 
@@ -116,7 +128,11 @@ def _slot(slot: Slot) -> dict[str, Any]:
     }
 
 
-def _units(health: Any) -> dict[str, Any]:
+def _told(cause: Cause) -> dict[str, Any]:
+    return {"code": cause.code, "text": dict(cause.text), "look": dict(cause.look)}
+
+
+def _units(health: LineHealth, causes: Mapping[int, Any]) -> dict[str, Any]:
     counters: tuple[str, ...] = (
         "requests",
         "ok",
@@ -126,10 +142,10 @@ def _units(health: Any) -> dict[str, Any]:
         "wrong_function",
         "wrong_length",
     )
-    counters += ("other_faults", "exceptions", "late", "last_error")
+    counters += ("other_faults", "exceptions", "late", "retries", "last_error")
     return {
         str(unit_id): {name: getattr(unit, name) for name in counters}
-        | {"median_s": unit.median_s, "p99_s": unit.p99_s}
+        | {"median_s": unit.median_s, "p99_s": unit.p99_s, "cause": causes.get(unit_id)}
         for unit_id, unit in health.units.items()
     }
 
