@@ -11,9 +11,11 @@ import pytest
 
 from agent.config import load_site
 from drivers.contract import DriverContract
+from drivers.registers import map_names
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs" / "writing-a-driver.md").read_text(encoding="utf-8")
+SIRENS = (ROOT / "docs" / "sirens.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL))
 
 
@@ -58,3 +60,13 @@ def test_its_site_file_is_right(written):
     site = load_site(written / "site.toml")
     assert set(site.points) == {"rain.total", "rain.intensity", "gauge.level", "gauge.temperature"}
     assert site.buses["rain"].section.carries == "raw"
+
+
+def test_the_siren_of_the_other_guide_is_right_too(tmp_path):
+    (text,) = re.findall(r"^```toml site.toml\n(.*?)^```$", SIRENS, re.MULTILINE | re.DOTALL)
+    (tmp_path / "site.toml").write_text(text, encoding="utf-8")
+    site = load_site(tmp_path / "site.toml")
+    assert site.points["inputs.channel-1"].unit == "A"
+    assert site.points["inputs.channel-2"].low == pytest.approx(-30 - 100 * 0.2 / 16)
+    assert dict(site.points["cabinet.door"].states) == {"closed": 0, "opened": 1}
+    assert set(re.findall(r"`([a-z0-9-]+)`", SIRENS.partition("Hold three")[0])) - {"gpio-input"} <= set(map_names())
