@@ -19,7 +19,7 @@ from drivers.telemetry.inlet import Endpoint, inlet_of
 from drivers.telemetry.sl651 import Sl651
 from drivers.telemetry.station import FirePanel, Station, Wanted
 
-MAX_REPLY_S = 1.0
+MAX_REPLY_S = Station.wait_s + 0.5  # of a poll
 
 
 class StationSection(Section):

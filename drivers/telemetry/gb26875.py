@@ -195,7 +195,7 @@ def _denial(frame: bytes, now: datetime) -> Report:
     serial, version = int.from_bytes(frame[2:4], "little"), (frame[4], frame[5])
     source, target = int.from_bytes(frame[12:18], "little"), int.from_bytes(frame[18:24], "little")
     reply = Frame(serial, now, target, source, Command.DENY, version=version).encode()
-    return Report(str(source), reply=reply, notes=("checksum wrong, denied",))
+    return Report(str(source), reply=reply, notes=("checksum wrong, denied",), spoiled=True)
 
 
 # --- data units -------------------------------------------------------------------------------------------------

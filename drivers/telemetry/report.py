@@ -43,6 +43,7 @@ class Report:
     identity: tuple[object, ...] | None = None
     password: str | None = None
     notes: tuple[str, ...] = ()  # of what could not be read, while the rest could
+    spoiled: bool = False  # a wrong checksum, where the protocol wants that answered: it is not even a sign of life
 
 
 class Cut(NamedTuple):

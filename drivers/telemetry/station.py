@@ -77,11 +77,12 @@ class Station:
         if not self._waiting:
             if self._inlet and self._inlet.reason:
                 raise NotPresent(f"{self._inlet.endpoint.where}: {self._inlet.reason}")
-            if time.monotonic() - self._heard_s > self._silent_after_s:
+            left_s = self._heard_s + self._silent_after_s - time.monotonic()
+            if left_s < 0:
                 raise NotPresent(f"nothing heard of station {self._station} for {self._silent_after_s:g} s")
             self._arrived.clear()
             try:
-                async with asyncio.timeout(self.wait_s):
+                async with asyncio.timeout(min(self.wait_s, left_s)):
                     await self._arrived.wait()
             except TimeoutError:
                 return ()
@@ -102,6 +103,8 @@ class Station:
 
     def heard(self, report: Report, mono_ns: int) -> None:
         """Take a report; repeats are answered, but their readings are not taken twice."""
+        if report.spoiled:
+            return
         self._heard_s = mono_ns / 1e9
         if report.identity is not None:
             if report.identity in self._identities:

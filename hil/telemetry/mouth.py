@@ -2,7 +2,7 @@
 
 with SerialMouth(path) as mouth:        # the gateway opens `path`
     mouth.send(frame)
-    answer = mouth.receive(1.0)         # what came within that time and was followed by 50 ms of silence; may be empty
+    answer = mouth.receive(1.0)         # what came within that time and was followed by 20 ms of silence; may be empty
     mouth.unplug(); mouth.replug()
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_SILENCE_S = 0.05
+_SILENCE_S = 0.02
 
 
 class _Mouth:

@@ -15,7 +15,7 @@ from drivers.api import Quality
 from tests.fuzz.mutation import mutated
 from tests.fuzz.targets import TARGETS, sound
 
-SECONDS = 4
+SECONDS = 2
 
 
 @pytest.mark.parametrize("name", TARGETS)
