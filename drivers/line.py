@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from drivers import api, sdi12
 from drivers.api import BadFrame, Description, Duration, Exchange, NotPresent, Reading, Timeout
 from drivers.decode import Decoded
+from drivers.frames import Misframed
 from drivers.instrument import PointOverride, overridden
 from drivers.linemaps import LineDevice, LineMap, RecordDecoder, combined, load_line_map
 from drivers.patterns import LineFinder, Pattern, Record
@@ -288,6 +289,6 @@ class Talker:
         why = self._finder.why_not()
         self._finder.clear()
         due = f"nothing heard for {silent_s:.1f} s; a message is due every {self._every_s:g} s"
-        error = BadFrame(why) if why else Timeout(due)
+        error = Misframed("noise", why) if why else Timeout(due)
         self._line.count(0, Outcome(b"", error, time.monotonic_ns(), silent_s))
         raise error

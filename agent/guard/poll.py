@@ -40,11 +40,14 @@ def checked(device: DeviceConfig, readings: Sequence[Reading]) -> list[Reading]:
     ]
 
 
-def _arrival_mono_ns(readings: Sequence[Reading]) -> int:
-    """When the poll's reply had arrived; never in the future, nor so long ago that it can't be this poll's."""
+def _arrival_mono_ns(readings: Sequence[Reading], period_s: float) -> int:
+    """When the poll's reply had arrived; never in the future, nor so long ago that it can't be this poll's.
+
+    An instrument that talks on its own may have been heard at any time since the poll before.
+    """
     now_mono_ns = time.monotonic_ns()
     arrived_mono_ns = readings[0].mono_ns if readings else now_mono_ns
-    return arrived_mono_ns if 0 <= now_mono_ns - arrived_mono_ns <= POLL_S * 1e9 else now_mono_ns
+    return arrived_mono_ns if 0 <= now_mono_ns - arrived_mono_ns <= max(POLL_S, 2 * period_s) * 1e9 else now_mono_ns
 
 
 class BusPoller:
@@ -120,7 +123,7 @@ class BusPoller:
             self._failed(slot, groups, error, started_s)
             return
         self._line("")
-        self._core.ingest(device.name, readings, _arrival_mono_ns(readings))
+        self._core.ingest(device.name, readings, _arrival_mono_ns(readings, slot.period_s))
         slot.ok += 1
         slot.last_ok_mono_ns = time.monotonic_ns()
         if slot.lost:
