@@ -106,6 +106,15 @@ class Link:
         if self.stream.unfinished:
             self._timer = asyncio.get_running_loop().call_later(self.stream.patience_s + 0.05, self.received, b"")
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong with what comes, where nothing comes out of it."""
+        if self.stream.last_fault:
+            return f"frames come that are not good: {self.stream.last_fault}"
+        if self.stream.noise and not self.stream.frames:
+            return "bytes come that are no frames: see speed, parity and protocol"
+        return ""
+
     def close(self) -> None:
         """Nothing more will come."""
         if self._timer:
@@ -127,6 +136,7 @@ class Inlet:
         self.links: set[Link] = set()
         self._link_of: dict[str, Link] = {}
         self._told: set[str] = set()
+        self._stranger = ""  # the last one
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -148,13 +158,23 @@ class Inlet:
             link.write(data)
         return link is not None
 
+    @property
+    def trouble(self) -> str:
+        """What a station that is not heard may suffer from; empty: nothing at all comes in, or all is well."""
+        if self._stranger:
+            return self._stranger
+        return next((link.trouble for link in self.links if link.trouble), "")
+
     def deliver(self, report: Report, link: Link, mono_ns: int) -> bool:
         """Hand a report to its station's device; False where there is none, or it does not believe it."""
         listener = self.stations.get(report.station)
         refusal = "no device of this site has that station" if listener is None else listener.accepts(report)
         if listener is None or refusal:
-            self._tell_once(f"{self.endpoint.where}: a report of station {report.station!r} is left: {refusal}")
+            self._stranger = f"a report of station {report.station!r} is left: {refusal}"
+            self._tell_once(f"{self.endpoint.where}: {self._stranger}")
             return False
+        for note in report.notes:
+            self._tell_once(f"{self.endpoint.where}: station {report.station}: {note}")
         self._link_of[report.station] = link
         listener.heard(report, mono_ns)
         return True

@@ -82,6 +82,8 @@ class Stream:
 
     dialect: Dialect
     patience_s: float
+    frames: int = 0
+    noise: int = 0  # bytes that belong to no frame
     faults: int = 0
     last_fault: str = ""
     _data: bytes = b""
@@ -109,8 +111,11 @@ class Stream:
                 break
             at += used or 1
             if frame:
+                self.frames += 1
                 self._since_s = now_s
                 yield frame
+            else:
+                self.noise += used or 1
         self._data = whole[at:] if bad <= _MAX_BAD else b""
 
     def _fault(self, fault: str) -> None:

@@ -79,7 +79,7 @@ class Station:
                 raise NotPresent(f"{self._inlet.endpoint.where}: {self._inlet.reason}")
             left_s = self._heard_s + self._silent_after_s - time.monotonic()
             if left_s < 0:
-                raise NotPresent(f"nothing heard of station {self._station} for {self._silent_after_s:g} s")
+                raise NotPresent(self._silence())
             self._arrived.clear()
             try:
                 async with asyncio.timeout(min(self.wait_s, left_s)):
@@ -87,6 +87,12 @@ class Station:
             except TimeoutError:
                 return ()
         return self._waiting.popleft()
+
+    def _silence(self) -> str:
+        # In the same words each time, so that it is recorded once.
+        told = f"nothing heard of station {self._station} for {self._silent_after_s:g} s"
+        trouble = self._inlet.trouble if self._inlet else ""
+        return f"{told}; {trouble}" if trouble else told
 
     def _ask(self) -> None:
         now_s = time.monotonic()

@@ -219,6 +219,26 @@ def test_silence_is_told_in_the_same_words_each_time(run: Run, free_port: int) -
     run(check())
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"\x9a\x00\xff\x13" * 20, "bytes come that are no frames: see speed, parity and protocol"),
+        (HydroStation().event(wall())[:-1] + b"\x00", "frames come that are not good: checksum wrong"),
+        (HydroStation("0000000001").event(wall()), "a report of station '0000000001' is left: no device"),
+    ],
+)
+def test_what_comes_instead_is_told(run: Run, tmp_path: Path, said: bytes, told: str) -> None:
+    async def check() -> None:
+        with SerialMouth(tmp_path / "port") as mouth:
+            async with connect(Sl651Driver(), HYDRO | {"silent_after": "200 ms"}, port=str(mouth.path)) as station:
+                mouth.send(said)
+                await asyncio.sleep(0.2)
+                with pytest.raises(NotPresent, match=told):
+                    await station.poll()
+
+    run(check())
+
+
 def test_a_fire_panel_from_smoke_to_reset(run: Run, free_port: int) -> None:
     panel = FireTransmitter()
 
