@@ -11,6 +11,7 @@ from hil.devices.motion import Inclinometer, Vibration
 from hil.devices.power import AcMeter, DcMeter, En54Supply, NetworkSpeaker
 from hil.devices.receiver import OtisReceiver
 from hil.devices.relay import Siren, SoundAndLight, Switched, WaveshareRelay8
+from hil.devices.soil import EsSoil, SeeedSoil, Smt100
 from hil.devices.structure import (
     BiaxialInclinometer,
     BolinWire,
@@ -62,6 +63,9 @@ CATALOGUE: dict[str, type[Device]] = {
     "otis-oi7032": OtisReceiver,
     "kunpeng-temperature": KunpengTemperature,
     "kunpeng-temperature-humidity": KunpengTemperatureHumidity,
+    "seeed-soil-mtec": SeeedSoil,
+    "es-sm-th-01s": EsSoil,
+    "truebner-smt100": Smt100,
     "biaxial-inclinometer": BiaxialInclinometer,
     "sanzhi-yingke-tilt": SanzhiTilt,
     "zhichuan-box-inclinometer": ZhichuanBox,
@@ -91,6 +95,7 @@ __all__ = [
     "DcMeter",
     "Device",
     "En54Supply",
+    "EsSoil",
     "FeishangWire",
     "FukaiteGas",
     "GasModule",
@@ -110,8 +115,10 @@ __all__ = [
     "RadarLevel",
     "SanzhiTilt",
     "SeeedLevel",
+    "SeeedSoil",
     "ShengdiLevel",
     "Siren",
+    "Smt100",
     "SoundAndLight",
     "Submersible",
     "Switched",
