@@ -2,6 +2,7 @@
 
     python -m hil device hlk-ld8001h --unit-id 3 --path /tmp/radar --set level_mm=350 --fault late=0.1
     python -m hil device honeywell-midas --tcp 5020
+    python -m hil speak maxbotix-hrxl --path /tmp/radar --set distance_mm=900      # an instrument without Modbus
     python -m hil replay radar.cap --path /tmp/radar
     python -m hil rig hil/sites/lianhua/rig.toml --dir /tmp/rig --scenario hil/scenarios/flood.toml
 
@@ -22,10 +23,12 @@ import click
 
 from hil.capture import Capture, ReplayedLine
 from hil.devices import CATALOGUE
+from hil.devices.speakers import SPEAKERS
 from hil.faults import Fault, FaultPlan
 from hil.line import VirtualLine
 from hil.rig import Rig, put
 from hil.scenario import Player, Scenario
+from hil.spoken import SpokenLine
 from hil.tcp import VirtualTcp
 
 Line = VirtualLine | VirtualTcp
@@ -75,6 +78,19 @@ def _rig(options: argparse.Namespace, stack: ExitStack) -> list[Line]:
     return list(rig.lines.values())
 
 
+def _speak(options: argparse.Namespace, stack: ExitStack) -> list[Line]:
+    speaker = SPEAKERS[options.model]()
+    for name, value in options.set:
+        put(speaker, name, value)
+    line = stack.enter_context(SpokenLine(options.path, speaker))
+    click.echo(f"{options.model}: {line.path}")
+    while True:
+        time.sleep(0.2)
+        asked = line.take_heard()
+        if asked:
+            click.echo(asked.hex(" "))
+
+
 def _where(line: Line) -> str:
     if isinstance(line, VirtualTcp):
         return f"{line.host}:{line.port} ({line.framing})"
@@ -108,6 +124,10 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     one.add_argument("--framing", choices=["tcp", "rtu"], default="tcp")
     one.add_argument("--set", type=_setting, action="append", default=[], metavar="NAME=VALUE")
     one.add_argument("--fault", type=_chance, action="append", default=[], metavar="KIND=CHANCE")
+    spoken = commands.add_parser("speak", help="one virtual instrument without Modbus")
+    spoken.add_argument("model", choices=sorted(SPEAKERS))
+    spoken.add_argument("--path", type=Path, default=Path("virtual-line"), help="the port's name: a link to a pty")
+    spoken.add_argument("--set", type=_setting, action="append", default=[], metavar="NAME=VALUE")
     again = commands.add_parser("replay", help="a capture, said again")
     again.add_argument("file", type=Path)
     again.add_argument("--path", type=Path, default=Path("virtual-line"), help="the port's name: a link to a pty")
@@ -124,7 +144,7 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _ended)
     with ExitStack() as stack:
         try:
-            serve = {"device": _device, "replay": _replay, "rig": _rig}[options.command]
+            serve = {"device": _device, "speak": _speak, "replay": _replay, "rig": _rig}[options.command]
             _watch(serve(options, stack))
         except KeyboardInterrupt:
             return 0

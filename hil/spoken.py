@@ -69,6 +69,12 @@ class SpokenLine:
             os.close(fd)
         self._thread = None
 
+    def take_heard(self) -> bytes:
+        """What was asked since the last call."""
+        taken = bytes(self.heard)
+        del self.heard[: len(taken)]
+        return taken
+
     def send(self, data: bytes) -> None:
         """Bytes that nobody asked for."""
         with contextlib.suppress(BlockingIOError):

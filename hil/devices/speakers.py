@@ -93,7 +93,7 @@ class Nmea(Speaker):
     """Sentences with their checksum, one after the other."""
 
     def __init__(self, *bodies: str, every_s: float = 0.1) -> None:
-        self.bodies = list(bodies)
+        self.bodies = list(bodies) or ["WIXDR,C,21.5,C,TEMP,D,1.234,M,LEVEL", "WIMWV,214.8,R,36.0,K,A"]
         self.every_s = every_s
         self._next = 0
 
@@ -229,7 +229,7 @@ class SdiAdapter(Speaker):
     """An adapter with its sensors: takes commands as text, hands answers on; may echo."""
 
     def __init__(self, *sensors: SdiSensor, echo: bool = False) -> None:
-        self.sensors = list(sensors)
+        self.sensors = list(sensors) or [SdiSensor()]
         self.echo = echo
         self.commands: list[str] = []
 
@@ -248,3 +248,14 @@ class SdiAdapter(Speaker):
             elif said:  # all at once: nobody understands
                 answers.append(Answer(bytes(b & 0x55 for b in said[0].encode()) + b"\r\n", 0.01))
         return len(data) - len(rest), answers
+
+
+SPEAKERS: dict[str, type[Speaker]] = {
+    "maxbotix-hrxl": MaxBotixRange,
+    "hydreon-rg15": RainLine,
+    "nmea": Nmea,
+    "campbell-csv": LoggerTable,
+    "zhongda-zdjc": ZhongdaFrames,
+    "feishang-rod": FeishangRod,
+    "sdi-12": SdiAdapter,
+}
