@@ -13,6 +13,7 @@ from rich.text import Text
 from drivers.catalogue import Card, card_of, cards
 from drivers.registers import MapError
 
+_WIDE = 100  # columns from which on points are a table
 _MATURITY = {"experimental": "yellow", "beta": "cyan", "stable": "green"}
 
 
@@ -57,15 +58,24 @@ def _show_list(found: Sequence[Card], console: Console) -> None:
     console.print(f"{len(found)} maps; `tocsin maps NAME` shows one", style="dim")
 
 
-def _show_card(card: Card, console: Console) -> None:
-    console.print(Text(card.title, style="bold"))
-    console.print(Text(f'map = "{card.name}", driver = "{card.driver}", {card.maturity}; {card.line}'))
+def _points(card: Card) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for head in ("point", "where", "unit", "range or states", "valid when", "note"):
         table.add_column(head, overflow="fold")
     for row in card.rows:
         table.add_row(row.name, Text(row.where), row.unit, Text(row.extent), Text(row.valid), Text(row.note))
-    console.print(table)
+    return table
+
+
+def _show_card(card: Card, console: Console) -> None:
+    console.print(Text(card.title, style="bold"))
+    console.print(Text(f'map = "{card.name}", driver = "{card.driver}", {card.maturity}; {card.line}'))
+    if console.width < _WIDE:
+        for row in card.rows:
+            told = [row.where, row.unit, row.extent, row.valid and f"valid when {row.valid}", row.note]
+            console.print(Text(row.name, style="bold"), Text("; ".join(part for part in told if part)))
+    else:
+        console.print(_points(card))
     sections = (("The site gives", card.given), ("Manners", card.manners), ("Quirks", card.notes))
     for title, lines in (*sections, ("Not verified", card.unverified), ("Sources", card.source)):
         if lines:

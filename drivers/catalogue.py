@@ -14,6 +14,7 @@ from pathlib import Path
 
 from drivers.api import Kind
 from drivers.linemaps import LineMap, LinePoint, line_map_names, load_line_map
+from drivers.mapkeys import keys_page
 from drivers.registers import DeviceModel, MapError, MapPoint, RegisterMap, load_map, map_names
 from drivers.vocabulary import Constant, Gate
 
@@ -31,6 +32,8 @@ knows, `tocsin probe` shows the registers of the others. A map in a file of one'
 - A value is only GOOD when everything that the device says of it allows that: gates are the column "valid when".
 - "the site gives" are figures of the single instrument: `constants = { k = 0.0016 }` in its table of the site file.
 - What is locked is never written while guarding, whoever asks: such a write is refused and nothing is sent.
+
+[How quirks are written](#how-quirks-are-written) and [all keys](#keys-of-a-register-map) stand at the end.
 
 This page is made from the maps by `python -m drivers.catalogue`; a test holds them together.
 """
@@ -260,7 +263,7 @@ def instruments_page() -> str:
         ([f"[{c.name}](#{c.name})", c.title, c.driver, c.maturity, str(c.points)] for c in found),
     )
     count = f"{len(found)} maps: {len(map_names())} of registers, {len(line_map_names())} of lines and frames."
-    return "\n".join([INTRO, count, "", table, *("\n".join(_section(card)) for card in found)])
+    return "\n".join([INTRO, count, "", table, *("\n".join(_section(card)) for card in found), keys_page()])
 
 
 def _section(card: Card) -> Iterator[str]:

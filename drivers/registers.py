@@ -57,32 +57,32 @@ class MapPoint(Part):
     `invalid`, `over_range`, `under_range` are compared with the number as it came, `low` and `high` with the value.
     """
 
-    table: Table = "holding"
-    address: Annotated[int, BeforeValidator(_address)] = Field(ge=0, le=65535)
-    type: NumberType = "bit"
+    table: Table = "holding"  # holding (FC03), input (FC04), coil (FC01), discrete (FC02)
+    address: Annotated[int, BeforeValidator(_address)] = Field(ge=0, le=65535)  # from 0; text: "40004"
+    type: NumberType = "bit"  # bit, bits, u16, i16, u32, i32, u64, i64, f32, f64
     order: Order | None = None  # must be said from 32 bits up
     bits: tuple[int, int] | None = None  # lowest and highest bit, of type "bits"
     decode: str | None = None  # "65535 - raw", "k * (raw ** 2 - f0 ** 2)"
     uses: dict[str, str] = Field(default_factory=dict)  # name in `decode` -> point: { t = "temperature" }
     polynomial: tuple[float, ...] | None = None  # c0 + c1 raw + c2 raw^2 ...
-    scale: float = 1.0
-    offset: float = 0.0
-    unit: str = ""
+    scale: float = 1.0  # what one step is, in `unit`
+    offset: float = 0.0  # in `unit`
+    unit: str = ""  # of the value: "mm", "degC", "percent", "%LEL" ...; nothing for plain numbers
     loop: tuple[float, float] | None = None  # what 4 and 20 mA mean; the number with scale and offset is then in mA
     low: float | None = None  # range of the device, in `unit`
-    high: float | None = None
-    invalid: tuple[float, ...] = ()
-    over_range: tuple[float, ...] = ()
-    under_range: tuple[float, ...] = ()
-    states: dict[str, int] = Field(default_factory=dict)
+    high: float | None = None  # above it a value is OVER_RANGE: a measurement, which alarms
+    invalid: tuple[float, ...] = ()  # numbers as they come that mean no value: 65535, nan
+    over_range: tuple[float, ...] = ()  # numbers that mean more than `high`, such as inf
+    under_range: tuple[float, ...] = ()  # numbers that mean less than can be measured
+    states: dict[str, int] = Field(default_factory=dict)  # word -> code; other codes are BAD
     valid_when: Annotated[tuple[Gate, ...], BeforeValidator(_one_or_more)] = ()  # one gate or a list of them
-    scale_from: ScaleFrom | None = None
-    unit_from: UnitFrom | None = None
-    kind: Kind = Kind.GAUGE
-    wrap: float | None = None
+    scale_from: ScaleFrom | None = None  # the device tells the factor: { point = "decimals", factors = { 1 = 0.1 } }
+    unit_from: UnitFrom | None = None  # the device tells the unit: { point = "unit-code", units = { 2 = "%LEL" } }
+    kind: Kind = Kind.GAUGE  # gauge, counter, increment, running_total, intensity
+    wrap: float | None = None  # counters: the value at which they begin again at 0
     together: str | None = None  # points of one group are read in one request
     hidden: bool = False  # read for other points' sake, not one itself
-    note: str = ""
+    note: str = ""  # for technicians
 
     @model_validator(mode="before")
     @classmethod
@@ -154,13 +154,13 @@ class MapPoint(Part):
 class DeviceModel(Part):
     """What a map says of the device as a whole. The first of `baudrates` and `unit_id` are the factory's."""
 
-    title: str
-    maturity: Maturity
+    title: str  # maker, model, what it measures
+    maturity: Maturity  # experimental, beta, stable
     source: tuple[str, ...]  # where the facts come from
-    unit_id: int | None = Field(None, ge=0, le=255)
-    baudrates: tuple[int, ...] = ()
+    unit_id: int | None = Field(None, ge=0, le=255)  # as delivered
+    baudrates: tuple[int, ...] = ()  # the first as delivered
     parity: Literal["N", "E", "O", ""] = ""  # "" when it can be set
-    stopbits: Literal[1, 2] | None = None
+    stopbits: Literal[1, 2] | None = None  # nothing when it can be set
     max_reply: Duration = 1.0  # slowest answer
     gap: Duration = 0.0  # it must be left alone between two requests
     max_block: int = Field(MAX_WORDS, ge=1, le=MAX_WORDS)  # registers in one request

@@ -22,14 +22,14 @@ class Part(BaseModel):
 class Gate(Part):
     """What the state, or with `within` the value, of another point makes of this one. All else: `otherwise`."""
 
-    point: str
-    good: tuple[str, ...] = ()
-    uncertain: tuple[str, ...] = ()
+    point: str  # the one that tells; it may be hidden
+    good: tuple[str, ...] = ()  # its states in which this one is good; likewise the next four
+    uncertain: tuple[str, ...] = ()  # usable, told apart
     over_range: tuple[str, ...] = ()  # the value is a measurement: at least that
-    inhibited: tuple[str, ...] = ()
-    bad: tuple[str, ...] = ()
+    inhibited: tuple[str, ...] = ()  # the device says it is not measuring
+    bad: tuple[str, ...] = ()  # the value is none
     within: tuple[float | str, float | str] | None = None  # good from here to there, in its unit; names are constants
-    otherwise: GateWord = "inhibited"
+    otherwise: GateWord = "inhibited"  # in all other states, outside `within`
     at_least: str | None = None  # a point that holds the full scale, the least value when over_range
 
     @model_validator(mode="after")
@@ -52,15 +52,15 @@ class Gate(Part):
 class ScaleFrom(Part):
     """A factor that the device itself tells, by the code in another point."""
 
-    point: str
-    factors: dict[int, float]
+    point: str  # holds the code
+    factors: dict[int, float]  # code -> factor; an unknown code is BAD
 
 
 class UnitFrom(Part):
     """The unit that the device itself tells, by the code in another point."""
 
-    point: str
-    units: dict[int, str]
+    point: str  # holds the code
+    units: dict[int, str]  # code -> unit; one that does not fit the point's unit is BAD
 
 
 class Constant(Part):
@@ -70,10 +70,10 @@ class Constant(Part):
     """
 
     note: str  # what it is and where it is found
-    unit: str = ""
+    unit: str = ""  # for people
     value: float | None = Field(None, allow_inf_nan=False)  # used when the site says nothing; none: the site must
-    low: float | None = None
-    high: float | None = None
+    low: float | None = None  # what a site may give, at least
+    high: float | None = None  # at most
 
     @property
     def allowed(self) -> str:
@@ -90,29 +90,29 @@ class Constant(Part):
 class Trigger(Part):
     """What is written before every poll, for a device that measures only when told: the one write of a map."""
 
-    table: Literal["holding", "coil"] = "holding"
-    address: int = Field(ge=0, le=65535)
-    value: int = Field(ge=0, le=65535)
+    table: Literal["holding", "coil"] = "holding"  # holding or coil
+    address: int = Field(ge=0, le=65535)  # from 0
+    value: int = Field(ge=0, le=65535)  # the word that is written
     wait: Duration  # until the values are there
 
 
 class Locked(Part):
     """Registers that are never written while guarding: unlock words, addresses, speeds, modes."""
 
-    table: Literal["holding", "coil"] = "holding"
-    address: int = Field(ge=0, le=65535)
-    count: int = Field(1, ge=1, le=65536)
-    why: str
+    table: Literal["holding", "coil"] = "holding"  # holding or coil
+    address: int = Field(ge=0, le=65535)  # from 0
+    count: int = Field(1, ge=1, le=65536)  # registers from there
+    why: str  # told to whoever tries
 
 
 class Sign(Part):
     """Something in the registers by which the model is known: a product number, its own unit id, a speed code."""
 
-    table: Table = "holding"
-    address: int = Field(ge=0, le=65535)
+    table: Table = "holding"  # holding or input
+    address: int = Field(ge=0, le=65535)  # from 0
     values: tuple[int, ...] = ()  # any of these
     unit_id: bool = False  # it holds the device's own unit id
-    mask: int = Field(0xFFFF, ge=1, le=0xFFFF)
+    mask: int = Field(0xFFFF, ge=1, le=0xFFFF)  # bits of the word that count
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from drivers.catalogue import card_of, cards, instruments_page
 from drivers.linemaps import line_map_names
-from drivers.registers import MapError, map_names
+from drivers.mapkeys import QUIRKS, TABLES, keys_page
+from drivers.registers import MapError, map_names, parse_map
 from hil.capture import Capture
 
 ROOT = Path(__file__).parents[3]
@@ -75,3 +77,20 @@ def test_a_file_of_ones_own(tmp_path):
         card_of(str(path))
     with pytest.raises(MapError, match="nearest: keller-30"):
         card_of("keller-33")
+
+
+@pytest.mark.parametrize("number", range(QUIRKS.count("```toml")))
+def test_quirks_are_written_as_the_page_shows(number):
+    text = re.findall(r"```toml\n(.*?)```", QUIRKS, re.DOTALL)[number]
+    device = '[device]\ntitle = "x"\nmaturity = "beta"\nsource = ["y"]\n'
+    text = text.replace("[device]\n", device) if "[device]" in text else device + text
+    assert parse_map(text, "page").points
+
+
+def test_every_key_is_explained():
+    page = keys_page()
+    for _, model in TABLES:
+        for key in model.model_fields:
+            assert f"| `{key}` |" in page
+    assert "| `max_block` | `125` | registers in one request |" in page
+    assert "| `title` | must be given | maker, model, what it measures |" in page
