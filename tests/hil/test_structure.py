@@ -17,6 +17,7 @@ from hil.devices import (
     BolinWire,
     ChengtuoLaser,
     Device,
+    EsSoil,
     FeishangWire,
     FukaiteGas,
     KunpengDisplacement,
@@ -25,7 +26,9 @@ from hil.devices import (
     KunpengTemperatureHumidity,
     OtisReceiver,
     SanzhiTilt,
+    SeeedSoil,
     ShengdiLevel,
+    Smt100,
     VibratingWire,
     ZhichuanBox,
     ZhongdaLevel,
@@ -118,3 +121,13 @@ def test_receiver_holds_what_its_source_saw_on_channel_6() -> None:
     assert struct.unpack(">f", bytes.fromhex(data_of(receiver, "03 005E 0002"))) == (1.5,)
     assert data_of(receiver, "03 0120 0001") == "0000"
     assert receiver.answer(bytes.fromhex("03 0140 0001"), 0.0) == b"\x83\x02"
+
+
+def test_soil_probes_answer_as_their_sources_print_it() -> None:
+    assert data_of(SeeedSoil(37.31, 21.92, 590), "04 0000 0003") == "08900e93024e"
+    assert data_of(SeeedSoil(temperature_c=-0.01), "03 0000 0001") == "ffff"
+    assert data_of(EsSoil(91.1, 31.6), "03 0002 0002") == "038f013c"
+    assert data_of(EsSoil(), "03 0100 0002") == "00010002"
+    for celsius, word in ((-40.0, "1770"), (0.0, "2710"), (27.97, "31fd"), (80.0, "4650")):
+        assert data_of(Smt100(temperature_c=celsius), "03 0000 0001") == word
+    assert data_of(Smt100(34.4, permittivity=15.2), "03 0001 0002") == "0d7005f0"
