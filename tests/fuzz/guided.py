@@ -11,7 +11,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["drivers"]):
+with atheris.instrument_imports(include=["drivers", "rules.language"]):
     from tests.fuzz.targets import TARGETS
 
 

@@ -1,4 +1,4 @@
-"""What is fuzzed: every parser that takes bytes of a wire or a map. A target raises only where the parser is wrong.
+"""What is fuzzed: parsers of bytes from a wire, of maps and rules. A target raises only where the parser is wrong.
 
 Whatever comes, a parser ends, raises nothing but the error it documents, keeps little, and calls nothing usable that is
 not a finite number.
@@ -17,10 +17,13 @@ from importlib import resources
 from drivers import frames, sdi12
 from drivers.api import BadFrame, DriverError, Kind, Quality, duration
 from drivers.decode import Decoder
+from drivers.find import decodings, listening, spoken
+from drivers.find.port import Heard
 from drivers.linemaps import LineMap, RecordDecoder, line_map_names, load_line_map, parse_line_map
 from drivers.overheard import overheard
 from drivers.patterns import LineFinder, Pattern, compile_pattern
-from drivers.registers import MapError, RegisterMap, load_map, map_names, parse_map
+from drivers.registers import Cell, MapError, RegisterMap, load_map, map_names, parse_map
+from drivers.replay import Capture, CaptureError
 from drivers.telemetry.gb26875 import Gb26875
 from drivers.telemetry.hj212 import Hj212
 from drivers.telemetry.report import BEIJING, Dialect, Stream
@@ -31,6 +34,9 @@ from hil.telemetry import dust
 from hil.telemetry.dust import DustStation
 from hil.telemetry.fire import FireTransmitter
 from hil.telemetry.hydro import HydroStation
+from rules.language import parse
+from rules.language.tree import LanguageError, Problem, Span
+from rules.model import PointInfo
 
 NOW = datetime(2026, 7, 14, 3, 25, 10, tzinfo=BEIJING)
 KEPT = 16_384  # bytes that a finder may hold on to
@@ -203,9 +209,11 @@ def decoding(data: bytes) -> None:
 def map_text(data: bytes) -> None:
     """Register maps and line maps as text."""
     text = data.decode("utf-8", "replace")
-    for parse in (parse_map, parse_line_map):
+    for parse_text in (parse_map, parse_line_map):
         with suppress(MapError):
-            parse(text, "fuzz.toml")
+            parse_text(text, "fuzz.toml")
+    with suppress(CaptureError):
+        Capture.parse(text.splitlines())
     with suppress(ValueError):
         duration(text)
     with suppress(ValueError):
@@ -252,6 +260,51 @@ def line(data: bytes) -> None:
             assert 0 <= count < 100
 
 
+# --- finding the unknown, rule texts ------------------------------------------------------------------------------
+
+
+def finding(data: bytes) -> None:
+    """What nobody knows yet: traffic that is only heard, frames in words, every decoding of a few registers."""
+    heard = [Heard(0.1 * number, data[at : at + 64]) for number, at in enumerate(range(0, len(data[:512]), 64))]
+    traffic = listening.judge(heard)
+    assert traffic.verdict in {"silent", "master", "units", "text", "unreadable"}
+    half = len(data) // 2
+    assert isinstance(spoken.asked(data[:half]), str)
+    assert isinstance(spoken.answered(data[:half], data[half:], ""), str)
+    words = [int.from_bytes(data[at : at + 2].ljust(2, b"\0"), "big") for at in range(0, len(data[:16]), 2)]
+    cells: dict[Cell, int] = {("holding", address): word for address, word in enumerate(words)}
+    decodings.places(cells, "holding")
+    decodings.text_of(cells, "holding")
+    for candidate in decodings.candidates(cells, decodings.Expected(1.25, 0.005)):
+        assert abs(candidate.value - 1.25) < 1
+
+
+_POINTS = (
+    PointInfo("pit.level", "m", 10.0, 0.0, 5.0),
+    PointInfo("rain.total", "mm", 10.0, kind="counter", wrap=100.0),
+    PointInfo("gas.state", "", 10.0, states={"off": 0, "on": 1}),
+)
+_RULES = (
+    b"pit.level > 15 cm and (rise(pit.level, 10 min) > 20 cm or held(pit.level > 0.4 m, 1 min))",
+    b'vote(2, pit.level > 1 m, increase(rain.total, 1 h) > 20 mm, state(gas.state) == "on") or not good(pit.level)',
+    b"19.5 % < pit.level < 23 %",
+    b"time_to(pit.level, 2 m, 30 min) < 10 min and streak(pit.level > 1 m, 3, 1 d)",
+)
+
+
+def rule(data: bytes) -> None:
+    """A condition as somebody may write it: a tree, or problems that each have their column."""
+    text = data[:2000].decode("utf-8", "replace")
+    problems: Sequence[Problem] = ()
+    try:
+        parse(text, _POINTS)
+    except LanguageError as error:
+        problems = error.problems or [Problem("", Span(-1, -1))]
+    for problem in problems:
+        assert problem.message
+        assert 0 <= problem.span.column <= len(text) + 1
+
+
 _SAID = (
     b"R1234\r",
     b"$WIMWV,214.8,R,0.1,K,A*28\r\n",
@@ -262,6 +315,8 @@ _SAID = (
     bytes.fromhex("0104095A444A43010000000412345678"),
 )
 
+_CAPTURE = b"# Line: 9600 8N1\n< 0.1 52 0D\n> 01 03\n< 0.01 01 83 02\n= level 350 mm good\n= relay-* - - bad\n"
+
 TARGETS: dict[str, Target] = {
     "sl651": Target(_telemetry(Sl651, _hydro, lambda data: HydroStation().frame(0x33, data[:4095])), _hydro_seeds()),
     "hj212": Target(_telemetry(Hj212, _dust, _segment), _dust_seeds()),
@@ -271,6 +326,10 @@ TARGETS: dict[str, Target] = {
     "modbus": Target(modbus, _modbus_seeds()),
     "decoding": Target(decoding, [bytes((n,)) + bytes(range(40)) for n in range(0, 60, 7)]),
     "line": Target(line, [bytes((n,)) + said for n in range(14) for said in _SAID]),
+    "finding": Target(
+        finding, [*_modbus_seeds(), b"R1234\r" * 9, bytes.fromhex("3FA000000000A03F007D04E2"), _REQUESTS[4].rtu]
+    ),
+    "rule": Target(rule, _RULES),
     "map-text": Target(
         map_text, [*_map_seeds("maps"), *_map_seeds("lines"), b"500 ms", b"R{range:4}", b"AA 75 {x:u16}"]
     ),

@@ -22,7 +22,7 @@ SECONDS = 2
 def test_mutated_input_is_borne(name: str) -> None:
     target, slowest_s = TARGETS[name], 0.0
     target.run(b"")
-    count = 100 if name == "map-text" else 1500
+    count = {"map-text": 100, "rule": 150, "finding": 200}.get(name, 1500)
     for data in itertools.islice(mutated(target, 1), len(target.seeds) + count):
         before_s = time.process_time()
         target.run(data)
