@@ -48,7 +48,7 @@ def _value(candidate: Candidate, shown: Shown) -> list[str]:
     scale = candidate.scale
     lines = ["", "[point.value]", f'table = "{candidate.table}"', f"address = {candidate.address:#06x}"]
     lines += [f'type = "{candidate.type}"']
-    lines += [f'order = "{candidate.order}"'] if word_count(candidate.type) > 1 else []
+    lines += [f'order = "{candidate.order}"'] if word_count(candidate.type) > 1 or candidate.order != "ABCD" else []
     lines += ['decode = "65535 - raw"'] if scale.complement else []
     lines += [f"scale = {scale.factor!r}"] if scale.factor != 1 else []
     lines += [f"offset = {scale.offset!r}"] if scale.offset else []

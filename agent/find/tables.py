@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from drivers.find.decodings import ORDERS, Candidate, Expected, Place, candidates, is_sane, places, text_of
+from drivers.find.decodings import ORDERS, Candidate, Expected, Place, candidates, is_sane, orders_of, places, text_of
 from drivers.frames import BIT_TABLES
 from drivers.frames import Table as RegisterTable
 from drivers.registers import Cell
@@ -98,10 +98,10 @@ def around(cells: Mapping[Cell, int], table: RegisterTable, address: int, expect
         shown.add_column(_address(one) + (" (asked)" if one == address else ""), justify="right", no_wrap=True)
     shown.add_row("hex", *(f"{at[one].word:04X}" if one in at else "refused" for one in columns))
     for kind in _ROWS:
-        for order in ORDERS if word_count(kind) > 1 else ORDERS[:1]:
+        for order in orders_of(kind):
             row = [_cell(at.get(one), kind, order, (one, kind, order) in fitting) for one in columns]
             if word_count(kind) < 4 or any(cell.style for cell in row):
-                shown.add_row(f"{kind} {order if word_count(kind) > 1 else ''}".strip(), *row)
+                shown.add_row(_kind(kind, order), *row)
     return _titled(f"{table}: every decoding at {address}, and at the addresses before and after it", shown)
 
 
@@ -128,7 +128,7 @@ def matches(found: Sequence[Candidate], count: int, shown_text: str, unit: str) 
     for column in ("", "address", "type", "scale", "gives now"):
         shown.add_column(column, no_wrap=column != "scale")
     for one in found:
-        kind = f"{one.type} {one.order}" if word_count(one.type) > 1 else one.type
+        kind = _kind(one.type, one.order)
         place = f"{one.table} {_address(one.address)}"
         gives = f"{one.value:.6g} {unit}".rstrip()
         shown.add_row(Text(one.word, style=_STYLES[one.word]), place, kind, _scale(one), gives)
@@ -139,6 +139,10 @@ def matches(found: Sequence[Candidate], count: int, shown_text: str, unit: str) 
 def _scale(one: Candidate) -> str:
     scale = one.scale
     return scale.why or ("as it is" if scale.factor == 1 else f"x {scale.factor:g}")
+
+
+def _kind(kind: NumberType, order: str) -> str:
+    return kind if word_count(kind) == 1 and order == "ABCD" else f"{kind} {order}"
 
 
 def _table() -> Table:

@@ -19,7 +19,7 @@ from drivers.words import NumberType, Order, number_of, word_count
 ORDERS: tuple[Order, ...] = ("ABCD", "CDAB", "BADC", "DCBA")
 _TYPES: tuple[NumberType, ...] = ("u16", "i16", "u32", "i32", "f32", "u64", "i64", "f64")
 _CERTAIN_BITS, _GOOD_BITS = 12.0, 7.0
-_LEAST_BITS = 2.0  # fewer tell nothing: a 1 that may be 1.25 rounded
+_LEAST_BITS = 3.0  # fewer tell nothing: a 1 that may be 1.25 rounded
 
 # What each choice costs: how seldom devices are made so.
 _TYPE_BITS: Mapping[NumberType, float] = {
@@ -104,16 +104,20 @@ class Place(NamedTuple):
     numbers: Mapping[tuple[NumberType, Order], float | None]
 
 
+def orders_of(kind: NumberType) -> tuple[Order, ...]:
+    """The orders that make a difference: a single register can only have its bytes swapped."""
+    return ORDERS if word_count(kind) > 1 else ("ABCD", "BADC")
+
+
 def places(cells: Mapping[Cell, int], table: Table) -> list[Place]:
-    """Every decoding side by side, by address: 16-bit numbers once, wider ones in each order."""
+    """Every decoding side by side, by address."""
     found = []
     for (where, address), word in sorted(cells.items()):
         if where == table:
             numbers = {
                 (kind, order): _number(cells, table, address, kind, order)
                 for kind in _TYPES
-                for order in ORDERS
-                if word_count(kind) > 1 or order == "ABCD"
+                for order in orders_of(kind)
             }
             found.append(Place(table, address, word, numbers))
     return found
@@ -166,7 +170,7 @@ def _matches(cells: Mapping[Cell, int], expected: Expected) -> Iterator[Candidat
     for (table, address), word in cells.items():
         for kind in _TYPES:
             seen: set[float] = set()
-            for order in ORDERS if word_count(kind) > 1 else ORDERS[:1]:
+            for order in orders_of(kind):
                 number = _number(cells, table, address, kind, order)
                 # A small positive number is the same in i16 and u16, so it is told of once, as the plainer of them.
                 if number is None or not math.isfinite(number) or number in seen or _twin(kind, number):

@@ -187,7 +187,7 @@ class SerialPort:
         return Answer(pdu, error, bytes(data), elapsed_s)
 
     def _judge(self, request: Request, data: bytearray, *, ended: bool) -> tuple[bytes | None, DriverError | None]:
-        if not self.echo and bytes(data) == request.rtu:
+        if data.startswith(request.rtu):  # no answer to a read begins like its question
             self.echo = True
         answer = bytes(data.removeprefix(request.rtu) if self.echo else data)
         try:
