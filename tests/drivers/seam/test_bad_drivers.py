@@ -84,8 +84,8 @@ async def sleeps(bad):
 
 
 async def computes(bad):
-    end_s = time.monotonic() + 0.3
-    while time.monotonic() < end_s:
+    end_s = time.thread_time() + 0.3
+    while time.thread_time() < end_s:
         sum(range(1000))
     return await bad.good.poll()
 
