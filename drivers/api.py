@@ -231,6 +231,7 @@ class Description:
     notes: tuple[str, ...] = ()  # quirks worth telling a technician
     framings: tuple[str, ...] = ("rtu", "tcp")  # of the buses it can be on; "raw": lines without Modbus
     live: bool = True  # False: there are recordings of it only, and it never gives a reading
+    stale_after_s: float | None = None  # of its points, unless the site says; None: three periods
 
 
 class Instrument(Protocol):

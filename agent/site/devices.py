@@ -57,7 +57,9 @@ def _device(around: Around, name: str, raw: Any) -> DeviceConfig | None:
             message = f"got a point the device does not have, expected one of {listed(names)}"
             document.error((*path, "point", point_name), message, nearest(point_name, names))
     configs = {
-        point.name: _point(around, name, table, point, points.get(point.name, PointTable()))
+        point.name: _point(
+            around, name, table, point, points.get(point.name, PointTable()), usual_s=description.stale_after_s
+        )
         for point in description.points
     }
     if File(str(getattr(section, "map", ""))).is_absolute():
@@ -129,11 +131,13 @@ def _point_tables(around: Around, path: Path, raw: Any) -> tuple[dict[str, Point
     return tables, passed
 
 
-def _point(around: Around, device: str, table: DeviceTable, point: Point, own: PointTable) -> PointConfig:
+def _point(
+    around: Around, device: str, table: DeviceTable, point: Point, own: PointTable, *, usual_s: float | None
+) -> PointConfig:
     document, name = around.document, f"{device}.{point.name}"
     path = ("device", device, "point", point.name)
     period = own.period or table.period
-    stale = own.stale_after or table.stale_after or max(3 * period, period + 2.0)
+    stale = own.stale_after or table.stale_after or usual_s or max(3 * period, period + 2.0)
     if stale < period:
         key = (*path, "stale_after") if own.stale_after else ("device", device, "stale_after")
         document.error(key, f"got {stale:g} s, expected at least the period of {period:g} s")

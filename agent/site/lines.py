@@ -127,7 +127,9 @@ def _endpoint(section: LineSection) -> str:
 
 
 def _check_framing(document: Document, path: Path, known: Description, bus: str, section: LineSection) -> None:
-    if section.carries not in known.framings:
+    if not known.framings:
+        document.error((*path, "bus"), f"got bus {bus}, expected none: it says itself where its line is")
+    elif section.carries not in known.framings:
         can = listed(f'"{framing}"' for framing in known.framings)
         message = f'got bus {bus} with framing "{section.carries}", expected a bus with {can}'
         document.error((*path, "bus"), message, "instruments with and without Modbus need lines of their own")

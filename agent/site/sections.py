@@ -78,7 +78,8 @@ class PointTable(Table):
     )
     stale_after: Period | None = Field(
         default=None,
-        description="Older than that, its value is missing. Default: three periods, at least a period and 2 s.",
+        description="Older than that, its value is missing. Default: as its driver says, mostly three periods, "
+        "at least a period and 2 s.",
     )
     flat_after: Period | None = Field(default=None, description="Unchanged for that long, it counts as stuck.")
     max_step: Quantity = Field(default=None, description="More than that between two readings counts as a jump.")

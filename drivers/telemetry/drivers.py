@@ -31,7 +31,11 @@ class StationSection(Section):
     baudrate: int = Field(9600, ge=300, le=4_000_000)
     parity: Literal["N", "E", "O"] = "N"
     stopbits: Literal[1, 2] = 1
-    silent_after: Duration = Field(600.0, description="Nothing heard for longer than that: the station is lost.")
+    silent_after: Duration = Field(
+        600.0,
+        gt=0,
+        description="Nothing heard for longer than that: the station is lost. Also its points' `stale_after`.",
+    )
     late_after: Duration = Field(600.0, description="Values older than that when they were sent are history.")
     ask: Duration | None = Field(None, description="Ask the station for its present values or states that often.")
 
@@ -70,8 +74,14 @@ def _known(what: str, name: str, names: Collection[str]) -> str:
 
 def _description(points: list[Point], section: StationSection, *notes: str) -> Description:
     where = section.endpoint.where
-    advice = "it speaks when it pleases: a period of 1 s, and a stale_after longer than the time between its reports"
-    return Description(tuple(points), max_reply_s=MAX_REPLY_S, notes=(f"reports at {where}", *notes, advice))
+    advice = "it speaks when it pleases: a period of 1 s, so that no report waits"
+    return Description(
+        tuple(points),
+        max_reply_s=MAX_REPLY_S,
+        notes=(f"reports at {where}", *notes, advice),
+        framings=(),
+        stale_after_s=section.silent_after,
+    )
 
 
 # --- SL 651 -------------------------------------------------------------------------------------------------------
@@ -317,7 +327,7 @@ class FireDriver:
                 analog = gb26875.ANALOGS[gb26875.ANALOG_BY_NAME[wanted.analog]]
                 kind = Kind.COUNTER if analog.name == "events" else Kind.GAUGE
                 points.append(Point(name, analog.unit, analog.low, analog.high, kind))
-        note = "states come when they change: ask for them, or give their points a long stale_after"
+        note = "states come when they change: ask for them, or give their points a longer stale_after"
         notes = [] if section.ask else [note]
         return _description(points, section, f"GB/T 26875.3 device {section.station}: beta", *notes)
 

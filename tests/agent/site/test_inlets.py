@@ -36,6 +36,7 @@ LISTEN, PORT = 'listen = ":9001"', 'port = "/dev/telemetry"'
         (gauge("a", LISTEN) + dust("b", LISTEN), "expected its driver and speed"),
         (gauge("a", PORT) + gauge("b", f"{PORT}\nbaudrate = 1200", "0000000002"), "expected its driver and speed"),
         (f"[bus.b]\n{PORT}\n" + gauge("a", PORT), "which bus b uses, expected a port of its own"),
+        (f"[bus.b]\n{PORT}\n" + gauge("a", f'{LISTEN}\nbus = "b"'), "expected none: it says itself where"),
         (gauge("a", 'port = "\\u0000"') + dust("b", 'port = "\\u0000"'), "expected its driver and speed"),
     ],
 )
@@ -62,3 +63,5 @@ def test_the_sites_of_the_documentation_load(tmp_path: Path) -> None:
     assert points["tower.fire"].states == {"off": 0, "on": 1}
     assert points["weir.rain"].kind == "increment"
     assert points["site-3.pm10"].unit == "ug/m^3"
+    stale = {name: points[name].stale_after_s for name in ("weir.stage", "site-3.pm10", "tower.stair-smoke")}
+    assert stale == {"weir.stage": 70 * 60, "site-3.pm10": 180, "tower.stair-smoke": 30 * 86400}
