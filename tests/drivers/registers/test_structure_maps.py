@@ -25,12 +25,9 @@ def decoder(name: str, constants: frozenset[tuple[str, float]]) -> tuple[Registe
 def read(device: Device, name: str, **given_constants: float) -> dict[str, Decoded]:
     """What the map makes of the device, with no wire between."""
     register_map, decodes = decoder(name, frozenset(given_constants.items()))
-    cells = {
-        (table, address): device.image(table)[address]
-        for point in register_map.point.values()
-        for table, address in point.cells
-    }
-    return decodes.decode({cell: word & 0xFFFF for cell, word in cells.items()}, {})
+    held = {table: device.image(table) for table in ("holding", "input")}
+    cells = {cell for point in register_map.point.values() for cell in point.cells}
+    return decodes.decode({(table, address): held[table][address] & 0xFFFF for table, address in cells}, {})
 
 
 @given(st.integers(-9999999, 9999999))
