@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Mapping
 
@@ -51,7 +52,23 @@ def _device(port: str, bus: str, unit: Unit, maps: Mapping[str, RegisterMap], *,
     needed = [line for name, one in constants.items() for line in _comment(f"{name}: {one.note}; {one.allowed}")]
     if constants:
         needed.append(f"# constants = {{ {', '.join(f'{name} = ...' for name in constants)} }}")
-    return [*told, *keys, f'map = "{unit.model.model}"', period, *needed]
+    if unit.late:
+        keys.append(f'max_reply = "{math.ceil(20 * unit.elapsed_s) / 10:g} s"')
+    device = [*keys, f'map = "{unit.model.model}"', period]
+    if other := _other_settings(unit.settings, register_map):
+        return [*told, *_comment(other), *(f"# {key}" for key in device)]
+    return [*told, *device, *needed]
+
+
+def _other_settings(settings: Settings, register_map: RegisterMap) -> str:
+    """Why a site file would refuse this model at these settings, "" when it would not."""
+    device = register_map.device
+    slow = settings.baudrate and device.baudrates and settings.baudrate not in device.baudrates
+    odd = settings.baudrate and device.parity not in {"", settings.parity}
+    if not (slow or odd):
+        return ""
+    known = f"{', '.join(map(str, device.baudrates))} {device.parity}".rstrip()
+    return f"its map knows only {known}: another model? If it is this one, copy the map and add {settings}"
 
 
 def _comment(text: str) -> list[str]:

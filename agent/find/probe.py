@@ -74,6 +74,8 @@ def _read(wanted: Probe, survey: Survey) -> None:
         count = min(_NEIGHBOURS + 1, 65536 - address)
     for table in wanted.tables:
         survey.explore(table, address, count)
+        if survey.silent and not survey.answers_s and not survey.refused and not survey.closed:
+            return  # nobody there: other tables would be as silent
 
 
 def _nothing(wanted: Probe, survey: Survey, settings: Settings) -> str:
@@ -90,8 +92,9 @@ def _show(wanted: Probe, survey: Survey, console: Console) -> None:
     expected = wanted.shown.expected if wanted.shown else None
     for table in wanted.tables:
         if not any(where == table for where, _ in survey.cells):
-            if len(wanted.tables) == 1 or table in survey.closed:
-                console.print(f"{table}: {survey.closed.get(table, 'nothing there')}", style="dim", highlight=False)
+            refused = [reason for (where, _), reason in survey.refused.items() if where == table]
+            why = survey.closed.get(table) or next(iter(refused), "no answer")
+            console.print(f"{table}: {why}", style="dim", highlight=False)
         elif wanted.at is not None and table not in BIT_TABLES:
             console.print(around(survey.cells, table, wanted.at, expected))
         else:

@@ -45,7 +45,7 @@ def likely(
 ) -> Iterator[Ask]:
     """At each setting: who answers to everybody, ids 1 to 3, and known models at their factory unit id.
 
-    A model is asked what it surely has, and waited for as long as it may take: it may refuse nothing else.
+    A model is asked what it surely has: some are silent where others refuse.
     """
     allowed = set(unit_ids)
     for one in settings:
@@ -65,8 +65,7 @@ def _factory(settings: Settings, maps: Mapping[str, RegisterMap], wait_s: float)
         at_home = not settings.baudrate or settings.baudrate in device.baudrates[:1]
         if device.unit_id and at_home and device.parity in {"", settings.parity}:
             block = plan(register_map)[0]
-            request = read_request(block.table, device.unit_id, block.address, block.count)
-            yield Ask(settings, request, max(wait_s, device.max_reply))
+            yield Ask(settings, read_request(block.table, device.unit_id, block.address, block.count), wait_s)
 
 
 def sweep(

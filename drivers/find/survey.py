@@ -9,7 +9,7 @@ from drivers.find.port import Port
 from drivers.frames import BIT_TABLES, MAX_BITS, MAX_WORDS, ExceptionReply, Table, read_request
 from drivers.registers import Cell
 
-_WAIT_S = 1.0
+_WAIT_S, _LEAST_WAIT_S = 1.0, 0.2  # until it is known how fast it answers, and from then on at least
 _REST_S = 0.6  # some units answer no sooner than 0.5 s after the last request
 _TRIES = 3
 _ILLEGAL_FUNCTION = 1
@@ -44,12 +44,21 @@ class Survey:
         if count > most:
             self.explore(table, address, most)
             self.explore(table, address + most, count - most)
-        elif not self.holds(table, address, count) and count > 1 and table not in self.closed:
+        elif not self.holds(table, address, count) and count > 1 and self._is_worth_dividing(table, address):
             half = count // 2
             self.explore(table, address, half)
             self.explore(table, address + half, count - half)
             if all((table, address + i) in self.cells for i in range(count)):
                 self.most = min(self.most, count - 1)  # every one is there, only not all at once
+
+    def _is_worth_dividing(self, table: Table, address: int) -> bool:
+        if table in self.closed:
+            return False
+        if (table, address) not in self.silent:
+            return True
+        # Some are silent where others refuse: asked for less, they answer. Who never does is not asked on and on.
+        self.silent.discard((table, address))
+        return self.holds(table, address)
 
     def again(self) -> None:
         """Forget the values, not what was learnt: the next read asks anew."""
@@ -68,6 +77,7 @@ class Survey:
             was_silent = not answer.raw
         if answer.pdu is not None:
             self.answers_s.append(answer.elapsed_s)
+            self.wait_s = min(self.wait_s, max(_LEAST_WAIT_S, 4 * max(self.answers_s)))
             values = request.values(answer.pdu)
             self.cells.update(((table, address + i), value) for i, value in enumerate(values))
             return True
