@@ -1,5 +1,6 @@
 """Measures the line client: share of what the wire allows, CPU, requests a second over TCP, wrong values under faults.
 
+Beside it, in the same run on the same virtual lines: minimalmodbus, a loop in C on libmodbus, pymodbus with a gap.
 `run()` gives rows of name, value, unit and target; targets are those of the design's budgets. Units run in a process of
 their own, so that CPU times are the client's alone. `python -m tests.bench.lines` prints the rows.
 """
@@ -7,15 +8,18 @@ their own, so that CPU times are the client's alone. `python -m tests.bench.line
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import multiprocessing
 import random
 import struct
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,7 @@ from drivers.modbus import LineSection, open_line
 from hil.devices.base import Device
 from hil.faults import Fault, FaultPlan
 from hil.line import VirtualLine
+from tests.peers.libmodbus import build
 
 _COUNT = 10  # registers a request
 _SECONDS = 1.5  # of each serial measurement
@@ -130,12 +135,46 @@ async def _pymodbus_serial(path: str, baudrate: int) -> tuple[int, float, float]
         client.close()
 
 
+async def _minimalmodbus(path: str, baudrate: int) -> tuple[int, float, float]:
+    import minimalmodbus  # noqa: PLC0415 - a peer that need not be installed
+
+    unit = minimalmodbus.Instrument(path, 1)
+    unit.serial.baudrate, unit.serial.timeout = baudrate, 1.0
+
+    async def ask() -> None:
+        assert unit.read_registers(0, _COUNT)[_COUNT - 1] == 7 * (_COUNT - 1) + 3
+
+    return await _paced(ask, _SECONDS)
+
+
+def _masters(directory: Path, baudrate: int) -> dict[str, Callable[[str, int], Awaitable[tuple[int, float, float]]]]:
+    """Who can ask on this machine, by name."""
+    masters = {"tocsin": _ours_serial}
+    if importlib.util.find_spec("minimalmodbus"):
+        masters["minimalmodbus"] = _minimalmodbus
+    if (program := build(directory)) is not None:
+
+        async def libmodbus(path: str, baudrate: int) -> tuple[int, float, float]:
+            rounds = []
+            for _ in range(_ROUNDS):
+                command = [program, "master", path, str(baudrate), "1", str(_SECONDS)]
+                run_it = partial(subprocess.run, command, capture_output=True, text=True, check=True)
+                told = (await asyncio.to_thread(run_it)).stdout.split()
+                assert told[1] == "0", "every answer was right"
+                rounds.append((int(told[0]), float(told[2]), float(told[3])))
+            return max(rounds, key=lambda one: one[0] / one[1])
+
+        masters["libmodbus in C"] = libmodbus
+    if baudrate == 9600:
+        masters["pymodbus with a gap"] = _pymodbus_serial
+    return masters
+
+
 def _serial_rows(directory: Path) -> Iterator[dict[str, Any]]:
     cpu_us: dict[str, float] = {}
     for baudrate, target in _SHARES.items():
-        clients = {"tocsin": _ours_serial} | ({"pymodbus with a gap": _pymodbus_serial} if baudrate == 9600 else {})
-        for name, client in clients.items():
-            path = str(directory / f"{baudrate}-{len(cpu_us)}")
+        for number, (name, client) in enumerate(_masters(directory, baudrate).items()):
+            path = str(directory / f"{baudrate}-{number}")
             with _peer(_serial_peer, path, baudrate) as pipe:
                 pipe.recv()
                 requests, wall_s, cpu_s = asyncio.run(client(path, baudrate))
