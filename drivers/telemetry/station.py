@@ -15,6 +15,7 @@ from drivers.telemetry.inlet import Inlet, now
 from drivers.telemetry.report import Report, Value
 
 CLOCKS_APART = timedelta(minutes=10)  # more, and the station's clock or ours is doubtful
+_MAX_ON = 10_000  # systems and components that are remembered in one state
 _MAX_WAITING = 256  # reports that no poll has fetched; the oldest go first
 
 
@@ -118,7 +119,7 @@ class Station:
                 return
             self._identities.append(report.identity)
         doubt = _doubt(report)
-        values = {value.key: value for value in self.values_of(report)}  # of one report the last word counts
+        values = _newest(self.values_of(report))
         readings = []
         for point, wanted in self._wanted.items():
             value = values.get(wanted.key)
@@ -156,6 +157,16 @@ class Station:
             return True
         self._newest[point] = value.observed, self._heard_s
         return False
+
+
+def _newest(values: Sequence[Value]) -> dict[str, Value]:
+    """By key, the newest by its time; without times the last word counts."""
+    newest: dict[str, Value] = {}
+    for value in values:
+        before = newest.get(value.key, value).observed
+        if before is None or value.observed is None or value.observed >= before:
+            newest[value.key] = value
+    return newest
 
 
 def _doubt(report: Report) -> str:
@@ -227,7 +238,8 @@ class FirePanel(Station):
     def _said(self, state: str, system: str, component: str, value: Value) -> None:
         who = self._on.setdefault(state, set())
         if value.value > 0:
-            who.add((system, component))
+            if len(who) < _MAX_ON:
+                who.add((system, component))
         elif component:
             who.discard((system, component))
         else:

@@ -41,12 +41,12 @@ class FireTransmitter:
         return self.frame(when, SEND, struct.pack("<BBBBH", 1, 1, *system, state) + label(when))
 
     def component(
-        self, when: datetime, place: tuple[int, int], state: int, *, text: str = "", kind: int = 40, system: int = 1
+        self, when: datetime, place: tuple[int, int], state: int, *, text: str = "", happened: datetime | None = None
     ) -> bytes:
-        """Type 2: the state of the component at (zone, place), by default a smoke detector."""
+        """Type 2: the state of the smoke detector at (zone, place), which it has had since it `happened`."""
         name = text.encode("gb18030").ljust(31, b" ")[:31]
-        unit = struct.pack("<BBBBBHHH", 2, 1, 1, system, kind, *place, state)
-        return self.frame(when, SEND, unit + name + label(when))
+        unit = struct.pack("<BBBBBHHH", 2, 1, 1, 1, 40, *place, state)
+        return self.frame(when, SEND, unit + name + label(happened or when))
 
     def analog(self, when: datetime, place: tuple[int, int], kind: int, count: int) -> bytes:
         """Type 3: an analog value in counts of its kind."""

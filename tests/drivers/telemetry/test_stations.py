@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from drivers.api import Kind, NotPresent, Quality, Reading, Refused
 from drivers.telemetry.drivers import FireDriver, Hj212Driver, Sl651Driver
-from drivers.telemetry.report import BEIJING
+from drivers.telemetry.report import BEIJING, Report, Value
+from drivers.telemetry.station import Station, Wanted
 from hil.telemetry import fire, hydro
 from hil.telemetry.dust import DustStation
 from hil.telemetry.fire import FireTransmitter
@@ -136,6 +137,15 @@ def test_what_is_of_another_time_is_no_reading_of_now(run: Run, free_port: int) 
                 assert station.history == 5
 
     run(check())
+
+
+def test_of_several_times_in_one_report_the_newest_counts() -> None:
+    now = wall().replace(second=0, microsecond=0)
+    ages = [timedelta(minutes=minutes) for minutes in (2, 0, 1)]
+    values = tuple(Value("39", float(number), observed=now - age) for number, age in enumerate(ages))
+    station = Station("s", {"stage": Wanted("39")}, silent_after_s=600, late_after_s=600)
+    station.heard(Report("1", now, values), time.monotonic_ns())
+    assert got(asyncio.run(station.poll())) == {"stage": 1.0}
 
 
 def test_a_wrong_clock_makes_values_uncertain_and_hides_nothing(run: Run, free_port: int) -> None:
