@@ -241,8 +241,9 @@ def demo(options: tuple[str, ...]) -> None:
 @click.option("--first", is_flag=True, help="Stop at the first speed and parity at which units were found.")
 @click.option("--deep", is_flag=True, help="Ask each unit id also for input registers and coils.")
 @click.option("--anyway", is_flag=True, help="Ask although somebody else is master: it disturbs both.")
+@click.option("--sdi12", is_flag=True, help="Look for SDI-12 sensors behind an adapter; --baud is its own speed.")
 @JSON
-def scan(port: str, **options: Any) -> None:
+def scan(port: str, *, sdi12: bool, **options: Any) -> None:
     """Find the units on PORT (or HOST:PORT), name the known ones, offer a piece of a site file. Never writes.
 
     Listens first: where somebody else is master, nothing is asked.
@@ -251,6 +252,14 @@ def scan(port: str, **options: Any) -> None:
 
     from agent.find.options import search_of
     from agent.find.scan import scan as scan_port
+    from agent.find.sensors import find_sensors
+
+    if sdi12:
+        speed = options["baudrates"] or "9600"
+        if not speed.isdecimal():
+            raise click.BadParameter(f"one speed is needed, got {speed!r}", param_hint="--baud")
+        deep, as_json = options["deep"], options["as_json"]
+        sys.exit(find_sensors(port, int(speed), Console(), Console(stderr=True), deep=deep, as_json=as_json))
 
     for key in ("wait", "listen"):
         options[f"{key}_s"] = _duration(options.pop(key), f"--{key}")
@@ -303,6 +312,7 @@ def probe(port: str, **options: Any) -> None:
 @click.option("--once", is_flag=True, help="Show what was kept, and end.")
 @click.option("--faults", is_flag=True, help="Show only what went wrong.")
 @click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="At the end, write it all as a capture.")
+@click.option("--golden", is_flag=True, help="With --unit: save one poll with what it read, as a test.")
 @SOCKET
 def trace(bus: str, socket: Path | None, once: bool, **options: Any) -> None:
     """Watch the frames on BUS of a running agent, decoded, until Ctrl-C. Nothing is asked of the line for it."""
@@ -312,6 +322,8 @@ def trace(bus: str, socket: Path | None, once: bool, **options: Any) -> None:
     from agent.find.trace import Watch
     from agent.find.trace import trace as trace_bus
 
+    if options["golden"] and (options["unit_id"] is None or options["save"] is None):
+        raise click.UsageError("--golden is of one unit, and is saved: give --unit and --save too")
     watch = Watch(bus, follow=not once, **options)
     sys.exit(trace_bus(watch, lambda do: call(do, _places(socket)), Console(), Console(stderr=True)))
 

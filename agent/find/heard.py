@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.api import Quality
+from drivers.decode import Decoded
 from drivers.find.sample import sample, shown
 from drivers.find.spoken import answered, asked
 from drivers.frames import Table
@@ -78,11 +79,16 @@ class Device:
 
     def readings(self, exchange: Exchange) -> list[str]:
         """What the answer says by the device's map: only points that it holds whole."""
-        cells = read_cells(exchange)
+        return [shown(name, one, self._map) for name, _, one in self.decoded([exchange]) if self._map]
+
+    def decoded(self, exchanges: Iterable[Exchange]) -> list[tuple[str, str, Decoded]]:
+        """Every point that these answers hold whole: its name, its unit, and what it read."""
+        cells = {cell: word for one in exchanges for cell, word in read_cells(one).items()}
         if self._map is None or not cells:
             return []
-        decoded = sample(cells, self._map)
-        return [shown(name, one, self._map) for name, one in decoded.items() if one.quality is not Quality.COMM_FAULT]
+        points = self._map.point
+        decoded = sample(cells, self._map).items()
+        return [(name, points[name].unit, one) for name, one in decoded if one.quality is not Quality.COMM_FAULT]
 
 
 def _map_of(told: Mapping[str, Any]) -> RegisterMap | None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from agent.client import AgentError
-from agent.find.capture import capture
+from agent.find.capture import capture, goldens, latest
 from agent.find.heard import Device, Exchange, Line, exchanges_of, words_of
 
 LOOK_S = 0.25  # between two questions to the agent
@@ -32,6 +32,7 @@ class Watch:
     follow: bool = True
     faults: bool = False  # only what went wrong
     save: Path | None = None
+    golden: bool = False  # save one poll of one device, and what it read
 
 
 @dataclass(slots=True)
@@ -124,13 +125,15 @@ def _save(work: Trace, devices: Sequence[Device], errors: Console) -> int:
     path, unit_id = work.watch.save, work.watch.unit_id
     assert path is not None  # noqa: S101 - only called with one
     told = [one for one in devices if unit_id in {None, one.unit_id}]
-    named = ", ".join(f"{one.name} ({one.driver} {one.section.get('map', '')})" for one in told) or "unknown"
-    section = told[0].header if len(told) == 1 else {}
-    text = capture(work.line, work.kept, named, section, dt.datetime.now().astimezone().date())
+    kept = latest(work.kept) if work.watch.golden else work.kept
+    text = capture(work.line, kept, told, dt.datetime.now().astimezone().date())
+    if work.watch.golden and len(told) == 1:
+        text += "\n".join([*goldens(told[0], kept), ""])
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         errors.print(f"{path}: {error.strerror}", markup=False, highlight=False)
         return 1
-    errors.print(f"{len(work.kept)} exchanges saved in {path}; `python -m hil replay {path}` says them again.")
+    told_of = f"{len(kept)} exchanges saved in {path}; `python -m hil replay {path}` says them again."
+    errors.print(told_of, highlight=False, soft_wrap=True)
     return 0
