@@ -186,7 +186,7 @@ class RegisterMap(Part):
         return {name: constant.value for name, constant in self.constant.items() if constant.value is not None}
 
     def with_constants(self, given: Mapping[str, float]) -> RegisterMap:
-        """The map for one instrument. Raises ValueError naming every constant that is missing, wrong or unknown."""
+        """The map for one instrument. Raises ValueError, a line for each that is missing, wrong or unknown."""
         problems = [
             f"constants.{name}: {self.device.title} has no such constant{_nearest(name, self.constant)}"
             for name in given
@@ -196,12 +196,12 @@ class RegisterMap(Part):
         for name, constant in self.constant.items():
             value = given.get(name, constant.value)
             if value is None:
-                problems.append(f"constants.{name} is missing: {constant.note}; {constant.allowed}")
-            elif not (math.isfinite(value) and constant.takes(value)):
-                problems.append(f"constants.{name} = {value:g}: {constant.allowed} is expected ({constant.note})")
+                problems.append(f"constants.{name}: is missing, expected {constant.allowed}: {constant.note}")
+            elif not constant.takes(value):
+                problems.append(f"constants.{name}: got {value:g}, expected {constant.allowed}: {constant.note}")
             settled[name] = constant.model_copy(update={"value": value})
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self.model_copy(update={"constant": settled})
 
     @property

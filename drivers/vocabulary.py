@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
@@ -74,17 +75,23 @@ class Constant(Part):
     value: float | None = Field(None, allow_inf_nan=False)  # used when the site says nothing; none: the site must
     low: float | None = None  # what a site may give, at least
     high: float | None = None  # at most
+    choices: tuple[float, ...] = ()  # or only one of these
 
     @property
     def allowed(self) -> str:
         """In words, for whoever gave another number."""
+        if self.choices:
+            return f"one of {', '.join(f'{choice:g}' for choice in self.choices)} {self.unit}".rstrip()
         low = "" if self.low is None else f" from {self.low:g}"
         high = "" if self.high is None else f" to {self.high:g}"
         return f"a number{low}{high} {self.unit}".rstrip()
 
     def takes(self, value: float) -> bool:
-        """Whether `value` is within its limits."""
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+        """Whether a site may give this number."""
+        if self.choices:
+            return value in self.choices
+        above = self.low is None or value >= self.low
+        return math.isfinite(value) and above and (self.high is None or value <= self.high)
 
 
 class Trigger(Part):

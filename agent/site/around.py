@@ -86,7 +86,12 @@ class Around:
         except (ValueError, OSError) as error:
             key = "map" if "map" in own else "driver"
             for line in str(error).splitlines():
-                self.document.error((*path, key), line if "got " in line else f"got {shown(own.get(key))}: {line}")
+                where, _, said = line.partition(": ")
+                place = where.split(".")
+                if said and place[0] in driver.Section.model_fields:  # the driver says which key: "constants.k: ..."
+                    self.document.error((*path, *place), said)
+                else:
+                    self.document.error((*path, key), line if "got " in line else f"got {shown(own.get(key))}: {line}")
             return None
 
     def quantity(self, path: Path, text: str | float | None, unit: str, *, step: bool = False) -> float | None:

@@ -24,7 +24,11 @@ WORDS = st.one_of(
 def settled(name: str) -> RegisterMap:
     """The map with figures for the constants that a site must give."""
     register_map = load_map(name)
-    given_ = {key: constant.low or 1.0 for key, constant in register_map.constant.items() if constant.value is None}
+    given_ = {
+        key: (*constant.choices, constant.low or 1.0)[0]
+        for key, constant in register_map.constant.items()
+        if constant.value is None
+    }
     return register_map.with_constants(given_)
 
 

@@ -57,7 +57,7 @@ def test_manners_are_told(name, text):
 def test_what_the_site_gives():
     (unit_m, _) = CARDS["qdy30a"].given
     assert unit_m.startswith("unit_m: metres of the unit")
-    assert unit_m.endswith("a number from 0.001 to 1; the site must give it")
+    assert unit_m.endswith("one of 1, 0.01, 0.001 m; the site must give it")
     assert CARDS["keller-30"].given[0].endswith("a number from 0.5 to 2; 1 unless the site says so")
 
 

@@ -89,10 +89,10 @@ def test_constants_are_asked_for_all_at_once():
     with pytest.raises(ValueError, match="nearest") as caught:
         register_map.with_constants({"f0": 5.0, "kk": 1.0})
     told = str(caught.value)
-    assert "constants.k is missing: gauge factor, on the calibration sheet; a number kPa/Hz2" in told
-    assert "constants.f0 = 5: a number from 300 to 6000 is expected (frequency in air)" in told
+    assert "constants.k: is missing, expected a number kPa/Hz2: gauge factor, on the calibration sheet" in told
+    assert "constants.f0: got 5, expected a number from 300 to 6000: frequency in air" in told
     assert "constants.kk: x has no such constant; nearest: k" in told
-    with pytest.raises(ValueError, match=r"constants\.k = nan"):
+    with pytest.raises(ValueError, match=r"constants\.k: got nan"):
         register_map.with_constants({"k": math.nan, "f0": 500.0})
 
 
