@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.contract import DriverContract
+from drivers.registry import instrument_driver
 
 
 class TestGb26875(DriverContract):
@@ -24,6 +25,7 @@ class TestGb26875(DriverContract):
 
     @asynccontextmanager
     async def _open(self, path: Path) -> AsyncIterator[Any]:
-        section = self._driver.Section.model_validate({**self.section, "port": str(path)})
-        async with self._driver.connect("bench", section, None, self._base) as instrument:
+        driver = instrument_driver(self.driver)  # it is on no bus: its section names the port
+        section = driver.Section.model_validate({**self.section, "port": str(path)})
+        async with driver.connect("bench", section, None, path.parent) as instrument:
             yield instrument
