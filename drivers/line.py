@@ -52,7 +52,7 @@ class LineDriver:
         registers = _site_points(section, line_map)
         device = line_map.device
         known = _parameters(section, line_map)
-        max_reply_s = device.max_reply if section.max_reply is None else section.max_reply
+        max_reply_s = _max_reply_s(section, device)
         notes = [f"{device.title}: {device.maturity}", *device.notes]
         notes += [f"not verified: {fact}" for fact in device.unverified]
         notes += [f"{name}: {point.note}" for name, point in registers.point.items() if point.note]
@@ -76,14 +76,14 @@ class LineDriver:
         decoder = RecordDecoder(line_map, _site_points(section, line_map))
         known = _parameters(section, line_map)
         device = line_map.device
-        max_reply_s = device.max_reply if section.max_reply is None else section.max_reply
+        max_reply_s = _max_reply_s(section, device)
         if device.speaks == "sdi-12":
             address = sdi12.address_of(known.get("address"))
             yield sdi12.Sensor(name, bus, decoder, device, address=address, max_reply_s=max_reply_s)
         elif device.every is None:
             yield Asked(name, bus, line_map, decoder, known=known, max_reply_s=max_reply_s)
         else:
-            talker = Talker(name, bus, _finder(line_map, known), decoder, line_map=line_map, every_s=device.every)
+            talker = Talker(name, bus, _finder(line_map, known), decoder, line_map=line_map, wait_s=max_reply_s)
             stop = bus.listen(talker.hear)
             try:
                 yield talker
@@ -133,6 +133,15 @@ def _parameters(section: LineSection, line_map: LineMap) -> Parameters:
     if line_map.request:
         line_map.request.render(values)
     return values
+
+
+def _max_reply_s(section: LineSection, device: LineDevice) -> float:
+    """The slowest answer; of a talker, how long a poll waits for its next message."""
+    if device.every is None:
+        return device.max_reply if section.max_reply is None else section.max_reply
+    if section.max_reply is not None:
+        raise ValueError(f"max_reply: {device.title} is not asked, it talks on its own")
+    return min(_PATIENCE * device.every, _MAX_WAIT_S)
 
 
 def _unit_id(device: LineDevice, known: Parameters) -> int | None:
@@ -241,12 +250,13 @@ class Talker:
     """An instrument that talks on its own. What it said since the last poll becomes one reading of each point."""
 
     def __init__(
-        self, name: str, line: RawLine, finder: Finder, decoder: RecordDecoder, *, line_map: LineMap, every_s: float
+        self, name: str, line: RawLine, finder: Finder, decoder: RecordDecoder, *, line_map: LineMap, wait_s: float
     ) -> None:
         self.name = name
         self._line, self._finder, self._decoder = line, finder, decoder
         self._how = {name: place.combine for name, place in line_map.found.items()}
-        self._every_s = every_s
+        self._every_s = line_map.device.every or wait_s
+        self._wait_s = wait_s
         self._heard: deque[tuple[dict[str, Decoded], int]] = deque(maxlen=_MAX_HEARD)
         self._news = asyncio.Event()
         self._last_ns = time.monotonic_ns()
@@ -268,7 +278,7 @@ class Talker:
         """
         if not self._heard:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(_PATIENCE * self._every_s, _MAX_WAIT_S)):
+                async with asyncio.timeout(self._wait_s):
                     await self._news.wait()
         self._news.clear()
         if not self._heard:

@@ -10,6 +10,7 @@ import asyncio
 import re
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from drivers import checksums
 from drivers.api import BadFrame, Exchange, Kind, Reading, Timeout
@@ -18,7 +19,8 @@ from drivers.linemaps import LineDevice, RecordDecoder
 from drivers.patterns import shown
 from drivers.rawline import RawLine
 
-_ADDRESSES = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+ANSWER_S = 0.6  # break, question and an answer of 38 characters at 1200 baud, and some adapters' own time
+ADDRESSES = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _VALUE = re.compile(r"[+-](?:\d{1,7}(?:\.\d{0,7})?|\.\d{1,7})")  # 4.4.6: a sign, up to 7 digits, a decimal point
 _MAX_WAIT_S = 4.0  # within one poll; sensors that take longer are collected by a later one
 _MAX_LATE_S = 10.0  # after which a measurement that was not collected is none of the present
@@ -29,14 +31,14 @@ _MAX_LINE = 90  # 75 characters of values, address, CRC, CR LF
 
 def address_of(address: int | str | None) -> str:
     """A sensor's address as one character. Raises ValueError."""
-    if address is None or len(str(address)) != 1 or str(address) not in _ADDRESSES:
+    if address is None or len(str(address)) != 1 or str(address) not in ADDRESSES:
         raise ValueError(f"address = {address!r}: SDI-12 addresses are one character, 0 to 9, a to z or A to Z")
     return str(address)
 
 
 def number_of(address: str) -> int:
     """The address as a number, so that two sensors with one address are found."""
-    return _ADDRESSES.index(address)
+    return ADDRESSES.index(address)
 
 
 def exchanges(values: int, max_reply_s: float) -> tuple[Exchange, ...]:
@@ -178,17 +180,52 @@ class Sensor:
         return str(answers[-1]), mono_ns
 
 
-async def find(line: RawLine, *, reply_s: float = 0.5, addresses: str = _ADDRESSES) -> dict[str, str]:
-    """Sensors by address with what they say they are (`aI!`). Changes nothing at any of them.
+class Identity(NamedTuple):
+    """What a sensor says to `aI!` (specification 4.4.3), as it stands there."""
 
-    `?!`, which a sensor answers whatever its address, is no help where there are several: all answer at once.
-    """
-    found: dict[str, str] = {}
+    address: str
+    version: str  # of SDI-12: "14" is 1.4
+    maker: str
+    model: str
+    firmware: str
+    rest: str  # often a serial number
+
+
+class _Anyone:
+    """Finds the answer to `?!`: one address and nothing else."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> list[str]:
+        self._data += data
+        line, end, _ = bytes(self._data).partition(b"\n")
+        text = line.replace(b"\0", b"").removeprefix(b"?!").strip(b"\r").decode("latin-1")
+        return [text] if end and text in ADDRESSES and len(text) == 1 else []
+
+    def clear(self) -> None:
+        self._data.clear()
+
+    def why_not(self) -> str:
+        return f"no address, but {shown(bytes(self._data))}" if self._data else ""
+
+
+async def only_one(line: RawLine, *, reply_s: float = ANSWER_S) -> str | None:
+    """The address of the only sensor (`?!`). None when nobody answers, or several at once, which nobody understands."""
     async with line.turn:
-        for address in addresses:
-            try:
-                answers, _ = await line.ask(f"{address}I!".encode(), Answers(address), reply_s=reply_s)
-            except (BadFrame, Timeout):
-                continue
-            found[address] = str(answers[-1])[1:].strip()
-    return found
+        try:
+            answers, _ = await line.ask(b"?!", _Anyone(), reply_s=reply_s)
+        except (BadFrame, Timeout):
+            return None
+        return str(answers[-1])
+
+
+async def identify(line: RawLine, address: str, *, reply_s: float = ANSWER_S) -> Identity | None:
+    """What the sensor of that address is (`aI!`); None: nobody has it. Changes nothing at any of them."""
+    async with line.turn:
+        try:
+            answers, _ = await line.ask(f"{address}I!".encode(), Answers(address, bare=False), reply_s=reply_s)
+        except (BadFrame, Timeout):
+            return None
+    text = str(answers[-1])[1:]
+    return Identity(address, text[:2], text[2:10].strip(), text[10:16].strip(), text[16:19].strip(), text[19:].strip())

@@ -163,6 +163,60 @@ class FeishangRod(Speaker):
         return at + len(question), [Answer(frame + struct.pack(">H", crc16(frame)), 0.01)]
 
 
+class MojiangGauge(Speaker):
+    """A Mojiang instrument; as it stands it says what its maker's example says. Each question tells it the time."""
+
+    def __init__(self) -> None:
+        self.serial = bytes.fromhex("284C3D9A03000060")
+        self.value, self.decimals = 32676, 2
+        self.temperature_c = 19.9
+        self.told = ""  # the time that it was last told, as digits
+
+    def hear(self, data: bytes) -> tuple[int, list[Answer]]:
+        """Questions of 21 bytes to its serial number."""
+        head = bytes.fromhex("AA7510000E00") + self.serial
+        at = data.find(head)
+        if at < 0 or len(data) < at + 21:
+            return max(0, at), []
+        question = data[at : at + 21]
+        if _xored(question) != 0:
+            return at + 21, []
+        self.told = question[14:20].hex()
+        body = self.serial + bytes.fromhex("170302232156")
+        body += struct.pack(">hh", round(self.temperature_c * 10), self.value) + bytes.fromhex("0000C23246B0")
+        body += "°".encode("gb18030") + b"  " + bytes([self.decimals << 4 | 0xA]) + b"\xff" * 16 + b"YH0020  "
+        frame = bytes.fromhex("557A10") + struct.pack(">H", len(body)) + b"\0" + body
+        return at + 21, [Answer(frame + bytes([_xored(frame)]), 0.01)]
+
+
+class MojiangRain(MojiangGauge):
+    """A Mojiang rain gauge: the day's rain and that of its 24 hours, in tenths of a millimetre."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.serial = bytes.fromhex("28F40402CC04C65B")
+        self.hours = [0] * 24
+
+    def hear(self, data: bytes) -> tuple[int, list[Answer]]:
+        """Questions of 21 bytes to its serial number."""
+        if len(data) < 21:
+            return 0, []
+        if not data.startswith(bytes.fromhex("AA751A000E00") + self.serial) or _xored(data[:21]) != 0:
+            return 21, []
+        self.told = data[14:20].hex()
+        body = self.serial + b"\xff" * 16 + b"YLJ-1H  " + bytes.fromhex("210227000000")
+        body += struct.pack(">25H", sum(self.hours), *self.hours)
+        frame = bytes.fromhex("557A18") + struct.pack(">H", len(body)) + b"\0" + body
+        return 21, [Answer(frame + bytes([_xored(frame)]), 0.01)]
+
+
+def _xored(data: bytes) -> int:
+    total = 0
+    for byte in data:
+        total ^= byte
+    return total
+
+
 class SdiSensor:
     """One SDI-12 sensor behind an adapter. `values` is measured by M, C (and their CRC kin), told by D0, D1 ..."""
 
@@ -257,5 +311,7 @@ SPEAKERS: dict[str, type[Speaker]] = {
     "campbell-csv": LoggerTable,
     "zhongda-zdjc": ZhongdaFrames,
     "feishang-rod": FeishangRod,
+    "mojiang": MojiangGauge,
+    "mojiang-rain": MojiangRain,
     "sdi-12": SdiAdapter,
 }

@@ -73,7 +73,7 @@ class TestTextAsked(DriverContract):
 
 class TestSentences(DriverContract):
     driver = "line"
-    section = {"map": "quick.toml", "max_reply": "100 ms"}
+    section = {"map": "quick.toml"}
     captures = "captures/nmea-xdr.cap"
     spoilings = 1
 

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from drivers import checksums
 from drivers.api import BadFrame, DriverError, NotPresent, Quality, Timeout
 from hil.devices.speakers import (
-    Answer,
     FeishangRod,
     LoggerTable,
     MaxBotixRange,
+    MojiangGauge,
+    MojiangRain,
     Nmea,
     RainLine,
-    Speaker,
     ZhongdaFrames,
 )
 
@@ -242,30 +243,35 @@ def test_tilt_in_frames_of_two_makers(on_line, run):
     run(check())
 
 
-class Mojiang(Speaker):
-    """Says the answer that the maker's script quotes, whatever time it is told."""
-
-    def hear(self, data):
-        if len(data) < 21:
-            return 0, []
-        assert data[:14] == bytes.fromhex("AA75 10 000E 00 284C3D9A03000060")
-        assert data[14:20].hex().isdecimal()
-        return 21, [Answer(bytes.fromhex(QUOTED))]
-
-
 QUOTED = (
     "55 7A 10 00 35 00 28 4C 3D 9A 03 00 00 60 17 03 02 23 21 56 00 C7 7F A4 00 00 C2 32 46 B0 A1 E3 20 20 2A"
     " FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF 59 48 30 30 32 30 20 20 89"
 )
 
 
-def test_the_answer_that_a_makers_script_quotes(on_line, run):
+QUOTED_RAIN = (
+    "55 7A 18 00 58 00 28 F4 04 02 CC 04 C6 5B" + 16 * " FF" + " 59 4C 4A 2D 31 48 20 20 21 02 27" + 53 * " 00" + " EF"
+)
+
+
+def test_the_answers_that_a_makers_script_quotes(on_line, run):
+    gauge, rain = MojiangGauge(), MojiangRain()
+    for speaker, question, quoted in ((gauge, "10", QUOTED), (rain, "1A", QUOTED_RAIN)):
+        asked = bytes.fromhex(f"AA75{question}000E00") + speaker.serial + bytes.fromhex("170302232156")
+        used, answers = speaker.hear(asked + bytes([checksums.xor(asked)]))
+        assert (used, answers[0].data.hex()) == (21, bytes.fromhex(quoted).hex())
+
     async def check() -> None:
-        section = {"map": "mojiang", "address": "28 4C 3D 9A 03 00 00 60"}
-        async with on_line(Mojiang(), **section) as (instrument, _):
+        async with on_line(gauge, map="mojiang", address="28 4C 3D 9A 03 00 00 60") as (instrument, _):
             readings = by_name(await instrument.poll())
             assert math.isclose(readings["value"].value, 326.76)
             assert math.isclose(readings["temperature"].value, 19.9)
+            assert gauge.told[:4] == time.strftime("%y%m")
+            gauge.value = -50
+            assert by_name(await instrument.poll())["value"].value == -0.5  # the script makes 0 of it
+        async with on_line(rain, map="mojiang-rain", address="28F40402CC04C65B") as (instrument, _):
+            rain.hours[3], rain.hours[4] = 124, 1
+            assert by_name(await instrument.poll())["today"].value == 12.5
 
     run(check())
 
