@@ -13,26 +13,20 @@ watched. See docs/writing-a-driver.md.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import math
 import re
-import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
-
-from pydantic import ValidationError
+from typing import ClassVar
 
 from drivers.api import Description, DriverError, Instrument, InstrumentDriver, Quality, Reading
-from drivers.buses import open_bus
-from drivers.modbus import LineSection
+from drivers.bench import Bench, must
 from drivers.registry import instrument_driver
-from drivers.replay import Capture, Golden, Mood, Replay, Scene
+from drivers.replay import Golden, Mood, Replay, Scene
 from drivers.watched import Misbehaved, run_watched
 
-Result = TypeVar("Result")
 Outcome = Sequence[Reading] | DriverError  # of a poll
 
 POLL_S = 7.0  # the agent waits no longer for a poll
@@ -40,33 +34,13 @@ _SPOILED = (Mood.GARBAGE, Mood.BIT_TURNED, Mood.CUT, Mood.FOREIGN)
 _NAME = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 
 
-class DriverContract:
-    """What an instrument driver must keep. Inherit, and fill in what is below."""
+class DriverContract(Bench):
+    """What an instrument driver must keep. Inherit, and fill in `driver`, `section`, `captures` and what is below."""
 
-    driver: ClassVar[Any]
-    section: ClassVar[Mapping[str, Any]] = {}
-    captures: ClassVar[str | Sequence[str]] = ()  # patterns, relative to the file of the test; needed on a line
-    bus: ClassVar[Mapping[str, Any] | None] = {}  # further keys of the `[bus.x]` table; None: it is on no bus
     protected: ClassVar[bool] = True  # a checksum guards its messages, so that no turned bit may pass
     spoilings: ClassVar[int] = 2  # so many polls of each kind of spoiled line
 
-    # --- what an unusual driver overrides ------------------------------------------------------------------------
-
-    def open_bus(self, settings: Mapping[str, Any]) -> AbstractAsyncContextManager[Any]:
-        """The bus that the driver gets, from the keys of a `[bus.x]` table."""
-        if self._describe().framings == ("raw",):
-            settings = {"framing": "raw", **settings}
-        return open_bus("bench", LineSection.model_validate(dict(settings)))
-
     # --- the tests -----------------------------------------------------------------------------------------------
-
-    def test_unknown_keys_are_refused(self) -> None:
-        """A typing error in a site file must never pass for a setting."""
-        try:
-            self._driver.Section.model_validate({**self.section, "no-such-key": 1})
-        except ValidationError:
-            return
-        raise Misbehaved("its Section takes a key that means nothing; inherit drivers.api.Section")
 
     def test_it_describes_itself_without_a_wire(self) -> None:
         """Points, named and told alike each time, before anything is opened."""
@@ -75,18 +49,18 @@ class DriverContract:
             return self._describe(), self._describe()
 
         first, second = run_watched(describe(), POLL_S)
-        _must(first == second, "describe() says something else the second time")
+        must(first == second, "describe() says something else the second time")
         names = [point.name for point in first.points]
-        _must(bool(names), "it describes no point")
-        _must(len(set(names)) == len(names), f"a point is named twice: {names}")
+        must(bool(names), "it describes no point")
+        must(len(set(names)) == len(names), f"a point is named twice: {names}")
         for point in first.points:
-            _must(
+            must(
                 bool(_NAME.fullmatch(point.name)),
                 f'point {point.name!r}: names are small letters, digits and "-", such as "water-level"',
             )
             if point.low is not None and point.high is not None:
-                _must(point.low < point.high, f"point {point.name}: low {point.low:g} is not below {point.high:g}")
-        _must(0 < first.max_reply_s < POLL_S, f"max_reply_s = {first.max_reply_s:g}: more than 0, less than {POLL_S:g}")
+                must(point.low < point.high, f"point {point.name}: low {point.low:g} is not below {point.high:g}")
+        must(0 < first.max_reply_s < POLL_S, f"max_reply_s = {first.max_reply_s:g}: more than 0, less than {POLL_S:g}")
 
     def test_it_opens_and_closes_twice(self) -> None:
         """Nothing is left behind, so that it can be opened again."""
@@ -94,7 +68,7 @@ class DriverContract:
         async def twice(_replay: Replay, path: Path) -> None:
             for _ in range(2):
                 async with self._open(path) as instrument:
-                    _must(instrument.name == "bench", f"its name is {instrument.name!r}, connect() said 'bench'")
+                    must(instrument.name == "bench", f"its name is {instrument.name!r}, connect() said 'bench'")
                 await asyncio.sleep(0)
 
         self._on_line(self._scenes()[0], Mood.AS_RECORDED, twice)
@@ -113,7 +87,7 @@ class DriverContract:
         if self.bus is None:
             return
         outcome = self._on_line(self._scenes()[0], Mood.SILENT, self._one_poll)
-        _must(
+        must(
             not _usable(outcome),
             f"the line is silent, yet there are values: {_shown(outcome)}; raise drivers.api.Timeout",
         )
@@ -133,7 +107,7 @@ class DriverContract:
                 return [await polls.next(), await polls.next()]
 
         for outcome in self._on_line(self._scenes()[0], Mood.AS_RECORDED, falls_silent):
-            _must(not _usable(outcome), f"the unit fell silent, yet there are values: {_shown(outcome)}")
+            must(not _usable(outcome), f"the unit fell silent, yet there are values: {_shown(outcome)}")
 
     def test_no_value_comes_from_spoiled_bytes(self) -> None:
         """Garbage, turned bits, cut and foreign bytes: an error, or what was really sent."""
@@ -150,7 +124,7 @@ class DriverContract:
             for outcome in self._on_line(scene, mood, spoiled):
                 for reading in _usable(outcome):
                     golden = scene.golden(reading.point)
-                    _must(
+                    must(
                         golden is not None and golden.value is not None and _same(reading.value, golden.value),
                         f"a value from a line with {mood}: {_shown([reading])}",
                     )
@@ -167,8 +141,8 @@ class DriverContract:
                     return
                 poll.cancel()
                 await asyncio.wait({poll}, timeout=1.0)
-                _must(poll.done(), "a poll goes on for a second after it was cancelled")
-                _must(poll.cancelled(), "a poll swallows its cancellation; let asyncio.CancelledError pass")
+                must(poll.done(), "a poll goes on for a second after it was cancelled")
+                must(poll.cancelled(), "a poll swallows its cancellation; let asyncio.CancelledError pass")
                 replay.mood = Mood.AS_RECORDED
                 if self.bus is not None:  # the line may have to be quiet for that long
                     await asyncio.sleep(min(2.0, 2 * self._describe().max_reply_s))
@@ -187,11 +161,10 @@ class DriverContract:
             return await self._one_poll(replay, path.with_name("absent"))
 
         outcome = self._on_line(self._scenes()[0], Mood.AS_RECORDED, missing)
-        _must(isinstance(outcome, DriverError), f"there is no port, yet poll() gives {_shown(outcome)}")
+        must(isinstance(outcome, DriverError), f"there is no port, yet poll() gives {_shown(outcome)}")
 
     # --- how -----------------------------------------------------------------------------------------------------
 
-    @property
     def _driver(self) -> InstrumentDriver:
         driver = self.driver
         if isinstance(driver, str):
@@ -199,49 +172,15 @@ class DriverContract:
         made: InstrumentDriver = driver() if isinstance(driver, type) else driver
         return made
 
-    @property
-    def _base(self) -> Path:
-        return Path(inspect.getfile(type(self))).parent
-
-    def _section(self) -> Any:
-        return self._driver.Section.model_validate(dict(self.section))
-
-    def _describe(self) -> Description:
-        return self._driver.describe(self._section(), self._base)
-
-    def _captures(self) -> list[Capture]:
-        patterns = [self.captures] if isinstance(self.captures, str) else self.captures
-        found = sorted(path for pattern in patterns for path in self._base.glob(pattern))
-        _must(bool(found), f"no capture found: {list(patterns)} in {self._base}")
-        return [Capture.load(path) for path in found]
-
-    def _scenes(self) -> list[Scene]:
-        if self.bus is None:
-            return [Scene()]
-        captures = self._captures()
-        self._settings = captures[0].settings
-        return [scene for capture in captures for scene in capture.scenes]
-
-    def _on_line(self, scene: Scene, mood: Mood, use: Callable[[Replay, Path], Awaitable[Result]]) -> Result:
-        """Run `use` against a line on which a scene is said."""
-        with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / "line"
-            with Replay(path, scene, mood) as replay:
-
-                async def main() -> Result:
-                    return await use(replay, path)
-
-                return run_watched(main(), 4 * POLL_S)
-
     @asynccontextmanager
     async def _open(self, path: Path) -> AsyncIterator[Instrument]:
         if self.bus is None:
-            async with self._driver.connect("bench", self._section(), None, self._base) as instrument:
+            async with self._driver().connect("bench", self._section(), None, self._base) as instrument:
                 yield instrument
             return
         async with (
             self.open_bus({**self._settings, "port": str(path), **self.bus}) as bus,
-            self._driver.connect("bench", self._section(), bus, self._base) as instrument,
+            self._driver().connect("bench", self._section(), bus, self._base) as instrument,
         ):
             yield instrument
 
@@ -278,7 +217,7 @@ class _Polls:
             async with asyncio.timeout(POLL_S):
                 readings = list(await self._instrument.poll())
         except DriverError as error:
-            _must(bool(error.reason), f"{type(error).__name__} without a reason")
+            must(bool(error.reason), f"{type(error).__name__} without a reason")
             return error
         except TimeoutError:
             raise Misbehaved(f"a poll took longer than {POLL_S:g} s; raise drivers.api.Timeout") from None
@@ -291,27 +230,22 @@ class _Polls:
     def _check(self, readings: Sequence[Reading]) -> None:
         given = [reading.point for reading in readings]
         unknown = sorted(set(given) - self._known)
-        _must(not unknown, f"readings of points that were not described: {unknown}")
-        _must(len(set(given)) == len(given), f"a point was given twice in one poll: {given}")
+        must(not unknown, f"readings of points that were not described: {unknown}")
+        must(len(set(given)) == len(given), f"a point was given twice in one poll: {given}")
         now_mono_ns = time.monotonic_ns()
         for reading in readings:
             name, quality = reading.point, reading.quality
-            _must(
+            must(
                 not quality.usable or math.isfinite(reading.value),
                 f"{name}: {reading.value} is no {quality.name} value",
             )
-            _must(quality is Quality.GOOD or bool(reading.reason), f"{name}: no reason why it is {quality.name}")
+            must(quality is Quality.GOOD or bool(reading.reason), f"{name}: no reason why it is {quality.name}")
             age_s = (now_mono_ns - reading.mono_ns) / 1e9
-            _must(age_s >= 0, f"{name}: its time is in the future; use time.monotonic_ns()")
+            must(age_s >= 0, f"{name}: its time is in the future; use time.monotonic_ns()")
             fresh = reading.mono_ns >= self._since_mono_ns - self._slowest_ns
-            _must(fresh, f"{name}: its value is {age_s:.1f} s old, so from before the poll")
-            _must((name, reading.mono_ns) not in self._given, f"{name}: a value was given again by a later poll")
+            must(fresh, f"{name}: its value is {age_s:.1f} s old, so from before the poll")
+            must((name, reading.mono_ns) not in self._given, f"{name}: a value was given again by a later poll")
             self._given.add((name, reading.mono_ns))
-
-
-def _must(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise Misbehaved(otherwise)
 
 
 def _same(value: float, golden: float) -> bool:
@@ -350,7 +284,7 @@ def _compare(scene: Scene, readings: Sequence[Reading], description: Description
         for golden in scene.goldens
         if not any(scene.golden(point) is golden for point in given)
     ]
-    _must(not differences, "\n".join(differences))
+    must(not differences, "\n".join(differences))
 
 
 def _fits(golden: Golden, reading: Reading, unit: str) -> bool:

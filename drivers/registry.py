@@ -32,7 +32,12 @@ def instrument_driver(name: str) -> InstrumentDriver:
 
 def output_driver(name: str) -> OutputDriver:
     """The output driver of that name, within the limits of `drivers.limits` whoever wrote it. Raises UnknownDriver."""
-    return _LimitedDriver(cast("OutputDriver", _load("tocsin.outputs", name)))
+    return within_limits(cast("OutputDriver", _load("tocsin.outputs", name)))
+
+
+def within_limits(driver: OutputDriver) -> OutputDriver:
+    """The driver with the limits of `drivers.limits` around whatever it connects."""
+    return _LimitedDriver(driver)
 
 
 def _load(group: Group, name: str) -> object:

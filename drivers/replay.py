@@ -157,7 +157,7 @@ class Replay:
         self.unknown: list[bytes] = []  # what was sent that the scene does not hold; it gets silence
         self.answered = 0
         self._random = random.Random(seed)  # noqa: S311 - nothing to hide
-        self._scene = scene
+        self.scene = scene  # what is answered; may be another one at any time
         self._due: list[tuple[float, bytes]] = []
         self._turns: dict[bytes, int] = defaultdict(int)  # how often each request was made in the scene
 
@@ -202,7 +202,7 @@ class Replay:
 
     def _take(self, heard: bytes, quiet_s: float) -> bytes:
         """Answer what is a request; what remains to be heard."""
-        known = [said for said in self._scene.exchanges if said.request.startswith(heard)]
+        known = [said for said in self.scene.exchanges if said.request.startswith(heard)]
         answers = [said for said in known if said.request == heard]
         if answers and (len(answers) == len(known) or quiet_s >= _PAUSE_S):
             said = answers[self._turns[heard] % len(answers)]
@@ -223,7 +223,7 @@ class Replay:
             with contextlib.suppress(BlockingIOError):  # nobody reads
                 os.write(self._master, self._spoiled(data))
         if not self._due:
-            for piece in self._scene.spoken:
+            for piece in self.scene.spoken:
                 now_s += piece.after_s
                 self._due.append((now_s, piece.data))
 

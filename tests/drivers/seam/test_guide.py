@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from agent.config import load_site
+from drivers.bench import Bench
 from drivers.contract import DriverContract
+from drivers.outputcontract import SwitchContract
 from drivers.registers import map_names
 
 ROOT = Path(__file__).parents[3]
@@ -35,8 +37,8 @@ def test_the_example_is_the_one_that_is_built_and_installed():
         assert (ROOT / name).read_text(encoding="utf-8") == text, f"{name} and the guide differ"
 
 
-def contract_tests():
-    return [name for name in vars(DriverContract) if name.startswith("test_")]
+def contract_tests(contract=DriverContract):
+    return [name for name in dir(contract) if name.startswith("test_")]
 
 
 def test_the_guide_names_every_test_of_the_contract():
@@ -44,15 +46,21 @@ def test_the_guide_names_every_test_of_the_contract():
     assert len(rows) == len(contract_tests()) == 9
 
 
-@pytest.mark.parametrize("test", contract_tests())
-@pytest.mark.parametrize("name", ["test_acme_r6", "test_acme_rt"])
-def test_its_maps_keep_the_contract(written, monkeypatch, name, test):
+CASES = [
+    *((file, test) for file in ("test_acme_r6", "test_acme_rt") for test in contract_tests()),
+    *(("test_horn", test) for test in contract_tests(SwitchContract)),
+]
+
+
+@pytest.mark.parametrize(("name", "test"), CASES)
+def test_what_it_shows_keeps_the_contract(written, monkeypatch, name, test):
     spec = importlib.util.spec_from_file_location(name, written / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, name, module)
     spec.loader.exec_module(module)
-    (contract,) = [kind for kind in vars(module).values() if isinstance(kind, type) and kind is not DriverContract]
-    monkeypatch.setattr(contract, "spoilings", 1)
+    (contract,) = [kind for key, kind in vars(module).items() if key.startswith("Test")]
+    assert issubclass(contract, Bench)
+    monkeypatch.setattr(contract, "spoilings", 1, raising=False)
     getattr(contract(), test)()
 
 
