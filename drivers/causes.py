@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from drivers.health import LineHealth, UnitHealth
 
-_ENOUGH = 5  # exchanges before anything is said
+_ENOUGH = 3  # exchanges before anything is said: a dead unit is asked rarely
 _WORTH_TELLING = 0.02  # share of exchanges that fail
 _GARBLED = frozenset({"crc", "noise", "length", "function"})
 LINE = -1  # the key of what is wrong with the line as a whole
