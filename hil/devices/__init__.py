@@ -6,7 +6,15 @@ from hil.devices.air import KunpengTemperature, KunpengTemperatureHumidity
 from hil.devices.analog import AnalogInput8, loop_ma
 from hil.devices.base import Device
 from hil.devices.gas import FukaiteGas, GasModule, Midas
-from hil.devices.level import ComplementRadar, KellerNanolevel, Mxs485, SeeedLevel, Submersible, Ultrasonic14
+from hil.devices.level import (
+    ComplementRadar,
+    KellerNanolevel,
+    LaserDistance,
+    Mxs485,
+    SeeedLevel,
+    Submersible,
+    Ultrasonic14,
+)
 from hil.devices.motion import Inclinometer, Vibration
 from hil.devices.power import AcMeter, DcMeter, En54Supply, NetworkSpeaker
 from hil.devices.receiver import OtisReceiver
@@ -47,6 +55,7 @@ CATALOGUE: dict[str, type[Device]] = {
     "seeed-s-yw-01b": SeeedLevel,
     "dfrobot-urm14": Ultrasonic14,
     "mxs485": Mxs485,
+    "dfrobot-sen0492": LaserDistance,
     "field-radar-1003": ComplementRadar,
     "dfrobot-sen0575": TippingRain,
     "l-rain-485": OpticalRain,
@@ -107,6 +116,7 @@ __all__ = [
     "KunpengRain",
     "KunpengTemperature",
     "KunpengTemperatureHumidity",
+    "LaserDistance",
     "Midas",
     "Mxs485",
     "NetworkSpeaker",
