@@ -76,11 +76,13 @@ class Listener(Protocol):
 
 
 class Link:
-    """One connection: bytes in, replies out."""
+    """One connection: bytes in, replies out. `cut` ends it, where it can be ended."""
 
-    def __init__(self, inlet: Inlet, write: Callable[[bytes], None], patience_s: float) -> None:
+    def __init__(
+        self, inlet: Inlet, write: Callable[[bytes], None], patience_s: float, cut: Callable[[], None] = lambda: None
+    ) -> None:
         self._inlet = inlet
-        self.write = write
+        self.write, self.cut = write, cut
         self.dialect = inlet.make()
         self.stream = Stream(self.dialect, patience_s)
         self.proven = False
@@ -133,7 +135,7 @@ class Inlet:
         self.endpoint, self.protocol, self.make = endpoint, protocol, make
         self.stations: dict[str, Listener] = {}
         self.reason = ""
-        self.links: set[Link] = set()
+        self.links: dict[Link, None] = {}  # in the order they came
         self._link_of: dict[str, Link] = {}
         self._told: set[str] = set()
         self._stranger = ""  # the last one
@@ -229,13 +231,13 @@ class Inlet:
                 gone.set()
 
         loop.add_reader(descriptor, readable)
-        self.links.add(link)
+        self.links[link] = None
         self._is_open()
         try:
             await gone.wait()
         finally:
             loop.remove_reader(descriptor)
-            self.links.discard(link)
+            self.links.pop(link, None)
             link.close()
             with contextlib.suppress(OSError, termios.error):
                 port.close()
@@ -253,8 +255,8 @@ class Inlet:
             try:
                 await server.serve_forever()
             finally:
-                for connection in list(_Connection.of(self)):
-                    connection.abort()
+                for link in list(self.links):
+                    link.cut()
         return "no longer listening"
 
     async def _call(self) -> str:
@@ -286,30 +288,23 @@ def _write(descriptor: int, data: bytes) -> None:
 class _Connection(asyncio.BufferedProtocol):
     def __init__(self, inlet: Inlet) -> None:
         self.inlet = inlet
-        self.link = Link(inlet, self.write, _TCP_PATIENCE_S)
+        self.link = Link(inlet, self.write, _TCP_PATIENCE_S, self.abort)
         self.lost = asyncio.Event()
         self.transport: asyncio.Transport | None = None
         self._incoming = bytearray(4096)
         self._timer: asyncio.TimerHandle | None = None
 
-    _all: dict[Link, _Connection] = {}  # noqa: RUF012 - of the process
-
-    @classmethod
-    def of(cls, inlet: Inlet) -> list[_Connection]:
-        return [cls._all[link] for link in inlet.links if link in cls._all]
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what asyncio's TCP makes
         self.transport = transport
-        if len(self.inlet.links) >= _MAX_LINKS:
-            transport.abort()
-            return
+        links = self.inlet.links
+        if len(links) >= _MAX_LINKS:  # who has not proven to be a station makes room
+            next((link for link in links if not link.proven), self.link).cut()
         sock: socket.socket = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 20), (socket.TCP_KEEPCNT, 3)):
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
-        self.inlet.links.add(self.link)
-        self._all[self.link] = self
+        links[self.link] = None
         if self.inlet.endpoint.listens:
             self._timer = asyncio.get_running_loop().call_later(_PROVE_S, self._prove)
 
@@ -326,9 +321,8 @@ class _Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
-        self.inlet.links.discard(self.link)
+        self.inlet.links.pop(self.link, None)
         self.link.close()
-        self._all.pop(self.link, None)
         if self._timer:
             self._timer.cancel()
         self.lost.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,16 @@ async def connect(driver: Any, table: dict[str, Any], **where: Any) -> AsyncIter
         station.wait_s = 0.1
         await asyncio.sleep(0.05)  # the port is opened in a thread
         yield station
+
+
+@asynccontextmanager
+async def talking(port: int) -> AsyncIterator[TcpMouth]:
+    mouth = TcpMouth(port)
+    await asyncio.to_thread(mouth.replug)
+    try:
+        yield mouth
+    finally:
+        mouth.unplug()
 
 
 def got(readings: Sequence[Reading]) -> dict[str, float]:
@@ -120,7 +130,7 @@ def test_what_is_of_another_time_is_no_reading_of_now(run: Run, free_port: int) 
 
     async def check() -> None:
         async with connect(Sl651Driver(), HYDRO, listen=f"127.0.0.1:{free_port}") as station:
-            with await asyncio.to_thread(TcpMouth(free_port).__enter__) as mouth:
+            async with talking(free_port) as mouth:
                 now = wall()
                 gauge.stage_m = 4.0
                 mouth.send(gauge.report(now, observed=now - timedelta(hours=3)))
@@ -153,7 +163,7 @@ def test_a_wrong_clock_makes_values_uncertain_and_hides_nothing(run: Run, free_p
 
     async def check() -> None:
         async with connect(Sl651Driver(), HYDRO | {"silent_after": "300 ms"}, listen=f":{free_port}") as station:
-            with await asyncio.to_thread(TcpMouth(free_port).__enter__) as mouth:
+            async with talking(free_port) as mouth:
                 mouth.send(gauge.report(wall() + timedelta(days=30)))
                 [reading, _] = await fresh(station)
                 assert reading.quality is Quality.UNCERTAIN
@@ -173,7 +183,7 @@ def test_strangers_and_wrong_passwords_are_left_unanswered(
     async def check() -> None:
         where = {"listen": f"127.0.0.1:{free_port}", "password": "1234"}
         async with connect(Sl651Driver(), HYDRO, **where) as station:
-            with await asyncio.to_thread(TcpMouth(free_port).__enter__) as mouth:
+            async with talking(free_port) as mouth:
                 for gauge in (HydroStation("0000000001"), HydroStation(password=0x4321)) * 2:
                     mouth.send(gauge.event(wall()))
                     assert await answer(mouth, 0.1) == b""
@@ -202,7 +212,7 @@ def test_stations_share_an_endpoint_and_protocols_do_not(run: Run, free_port: in
             with pytest.raises(Refused, match="one line, one protocol"):
                 async with connect(FireDriver(), PANEL, **where):
                     pass
-            with await asyncio.to_thread(TcpMouth(free_port).__enter__) as mouth:
+            async with talking(free_port) as mouth:
                 one.factors["a34002"] = ("11", "N")
                 two.factors["a34002"] = ("22", "D")
                 mouth.send(one.realtime(wall()) + two.realtime(wall()))
@@ -254,7 +264,7 @@ def test_a_fire_panel_from_smoke_to_reset(run: Run, free_port: int) -> None:
 
     async def check() -> None:
         async with connect(FireDriver(), PANEL, listen=f"127.0.0.1:{free_port}") as station:
-            with await asyncio.to_thread(TcpMouth(free_port).__enter__) as mouth:
+            async with talking(free_port) as mouth:
 
                 async def says(frame: bytes) -> dict[str, float]:
                     mouth.send(frame)
@@ -284,7 +294,7 @@ def test_an_old_fire_is_a_fire(run: Run, free_port: int) -> None:
 
     async def check() -> None:
         async with connect(FireDriver(), PANEL, listen=f"127.0.0.1:{free_port}") as station:
-            with await asyncio.to_thread(TcpMouth(free_port).__enter__) as mouth:
+            async with talking(free_port) as mouth:
                 mouth.send(panel.component(wall() - timedelta(days=2), (10, 2), fire.NORMAL | fire.FIRE))
                 readings = await fresh(station)
                 assert got(readings) == {"smoke": 1.0, "fire": 1.0}
@@ -300,7 +310,7 @@ def test_stations_that_wait_to_be_asked_are_asked(run: Run, free_port: int, tmp_
     async def check() -> None:
         ask = {"ask": "200 ms"}
         async with connect(FireDriver(), PANEL | ask, listen=f"127.0.0.1:{free_port}") as station:
-            with await asyncio.to_thread(TcpMouth(free_port).__enter__) as mouth:
+            async with talking(free_port) as mouth:
                 mouth.send(panel.heartbeat(wall()))
                 await answer(mouth)
                 asking = asyncio.create_task(station.poll())
@@ -324,7 +334,7 @@ def test_stations_that_wait_to_be_asked_are_asked(run: Run, free_port: int, tmp_
 def test_a_flood_of_bytes_does_not_stop_the_loop(run: Run, free_port: int) -> None:
     async def check() -> None:
         async with connect(FireDriver(), PANEL, listen=f"127.0.0.1:{free_port}") as station:
-            with await asyncio.to_thread(TcpMouth(free_port).__enter__) as mouth:
+            async with talking(free_port) as mouth:
                 flood = asyncio.create_task(asyncio.to_thread(mouth.send, b"@@" * 100_000, pieces=8))
                 longest_s = 0.0
                 while not flood.done():
@@ -337,6 +347,25 @@ def test_a_flood_of_bytes_does_not_stop_the_loop(run: Run, free_port: int) -> No
                 mouth.send(panel.system(wall(), fire.NORMAL))
                 assert got(await fresh(station)) == {"fire": 0.0}
                 assert longest_s < 0.25
+
+    run(check())
+
+
+def test_idle_connections_make_room_for_stations(run: Run, free_port: int) -> None:
+    panel = FireTransmitter()
+
+    async def check() -> None:
+        async with connect(FireDriver(), PANEL, listen=f"127.0.0.1:{free_port}") as station:
+            async with AsyncExitStack() as stack:
+                first = await stack.enter_async_context(talking(free_port))
+                first.send(panel.system(wall(), fire.NORMAL))
+                assert got(await fresh(station)) == {"fire": 0.0}
+                for _ in range(40):
+                    await stack.enter_async_context(talking(free_port))
+                last = await stack.enter_async_context(talking(free_port))
+                for mouth in (first, last):
+                    mouth.send(panel.system(wall(), fire.NORMAL | fire.FIRE))
+                    assert got(await fresh(station)) == {"fire": 1.0}
 
     run(check())
 
