@@ -129,22 +129,24 @@ def test_what_is_of_another_time_is_no_reading_of_now(run: Run, free_port: int) 
     gauge = HydroStation()
 
     async def check() -> None:
-        async with connect(Sl651Driver(), HYDRO, listen=f"127.0.0.1:{free_port}") as station:
-            async with talking(free_port) as mouth:
-                now = wall()
-                gauge.stage_m = 4.0
-                mouth.send(gauge.report(now, observed=now - timedelta(hours=3)))
-                assert gauge.answered(await answer(mouth)), "the station may forget it"
-                gauge.stage_m = 2.0
-                mouth.send(gauge.report(now))
-                assert got(await fresh(station))["stage"] == 2.0
-                gauge.stage_m = 3.0
-                mouth.send(gauge.report(now - timedelta(minutes=4)))
-                gauge.stage_m, gauge.rain_5min_mm = 2.1, 7.0
-                mouth.send(gauge.report(now))
-                readings = await fresh(station)
-                assert got(readings) == {"stage": 2.1}, "the same five minutes of rain are not counted twice"
-                assert station.history == 5
+        async with (
+            connect(Sl651Driver(), HYDRO, listen=f"127.0.0.1:{free_port}") as station,
+            talking(free_port) as mouth,
+        ):
+            now = wall()
+            gauge.stage_m = 4.0
+            mouth.send(gauge.report(now, observed=now - timedelta(hours=3)))
+            assert gauge.answered(await answer(mouth)), "the station may forget it"
+            gauge.stage_m = 2.0
+            mouth.send(gauge.report(now))
+            assert got(await fresh(station))["stage"] == 2.0
+            gauge.stage_m = 3.0
+            mouth.send(gauge.report(now - timedelta(minutes=4)))
+            gauge.stage_m, gauge.rain_5min_mm = 2.1, 7.0
+            mouth.send(gauge.report(now))
+            readings = await fresh(station)
+            assert got(readings) == {"stage": 2.1}, "the same five minutes of rain are not counted twice"
+            assert station.history == 5
 
     run(check())
 
@@ -162,17 +164,19 @@ def test_a_wrong_clock_makes_values_uncertain_and_hides_nothing(run: Run, free_p
     gauge = HydroStation()
 
     async def check() -> None:
-        async with connect(Sl651Driver(), HYDRO | {"silent_after": "300 ms"}, listen=f":{free_port}") as station:
-            async with talking(free_port) as mouth:
-                mouth.send(gauge.report(wall() + timedelta(days=30)))
-                [reading, _] = await fresh(station)
-                assert reading.quality is Quality.UNCERTAIN
-                assert "30 days ahead of" in reading.reason
-                await asyncio.sleep(0.35)
-                mouth.send(gauge.report(wall()))  # somebody set the clock
-                await answer(mouth)
-                [reading, _] = await fresh(station)
-                assert reading.quality is Quality.GOOD
+        async with (
+            connect(Sl651Driver(), HYDRO | {"silent_after": "300 ms"}, listen=f":{free_port}") as station,
+            talking(free_port) as mouth,
+        ):
+            mouth.send(gauge.report(wall() + timedelta(days=30)))
+            [reading, _] = await fresh(station)
+            assert reading.quality is Quality.UNCERTAIN
+            assert "30 days ahead of" in reading.reason
+            await asyncio.sleep(0.35)
+            mouth.send(gauge.report(wall()))  # somebody set the clock
+            await answer(mouth)
+            [reading, _] = await fresh(station)
+            assert reading.quality is Quality.GOOD
 
     run(check())
 
@@ -182,14 +186,13 @@ def test_strangers_and_wrong_passwords_are_left_unanswered(
 ) -> None:
     async def check() -> None:
         where = {"listen": f"127.0.0.1:{free_port}", "password": "1234"}
-        async with connect(Sl651Driver(), HYDRO, **where) as station:
-            async with talking(free_port) as mouth:
-                for gauge in (HydroStation("0000000001"), HydroStation(password=0x4321)) * 2:
-                    mouth.send(gauge.event(wall()))
-                    assert await answer(mouth, 0.1) == b""
-                assert await station.poll() == ()
-                mouth.send(HydroStation().event(wall()))
-                assert await answer(mouth)
+        async with connect(Sl651Driver(), HYDRO, **where) as station, talking(free_port) as mouth:
+            for gauge in (HydroStation("0000000001"), HydroStation(password=0x4321)) * 2:
+                mouth.send(gauge.event(wall()))
+                assert await answer(mouth, 0.1) == b""
+            assert await station.poll() == ()
+            mouth.send(HydroStation().event(wall()))
+            assert await answer(mouth)
 
     run(check())
     told = [record.getMessage() for record in caplog.records if "is left" in record.getMessage()]
@@ -263,28 +266,30 @@ def test_a_fire_panel_from_smoke_to_reset(run: Run, free_port: int) -> None:
     panel = FireTransmitter()
 
     async def check() -> None:
-        async with connect(FireDriver(), PANEL, listen=f"127.0.0.1:{free_port}") as station:
-            async with talking(free_port) as mouth:
+        async with (
+            connect(FireDriver(), PANEL, listen=f"127.0.0.1:{free_port}") as station,
+            talking(free_port) as mouth,
+        ):
 
-                async def says(frame: bytes) -> dict[str, float]:
-                    mouth.send(frame)
-                    assert panel.answered(await answer(mouth)), "confirmed"
-                    return got(await fresh(station))
+            async def says(frame: bytes) -> dict[str, float]:
+                mouth.send(frame)
+                assert panel.answered(await answer(mouth)), "confirmed"
+                return got(await fresh(station))
 
-                mouth.send(panel.heartbeat(wall()))
-                assert panel.answered(await answer(mouth)) == (fire.CONFIRM, 0)
-                smoke = fire.NORMAL | fire.FIRE
-                assert await says(panel.component(wall(), (10, 2), smoke)) == {"smoke": 1.0, "fire": 1.0}
-                assert await says(panel.component(wall(), (10, 3), smoke)) == {"fire": 1.0}
-                assert await says(panel.component(wall(), (10, 2), fire.NORMAL)) == {"smoke": 0.0, "fire": 1.0}
-                other = panel.system(wall(), fire.NORMAL, (1, 2))
-                assert await says(other) == {"fire": 1.0}, "another system's word takes nothing back"
-                assert await says(panel.reset(wall())) == {"fire": 0.0}
-                assert await says(panel.system(wall(), smoke)) == {"fire": 1.0}
-                assert await says(panel.system(wall(), fire.NORMAL)) == {"fire": 0.0}
-                assert await says(panel.analog(wall(), (3, 25), 3, 685)) == {"heat": 68.5}
-                panel.device_state = fire.NORMAL | 8
-                assert await says(panel.own(wall())) == {"mains": 1.0}
+            mouth.send(panel.heartbeat(wall()))
+            assert panel.answered(await answer(mouth)) == (fire.CONFIRM, 0)
+            smoke = fire.NORMAL | fire.FIRE
+            assert await says(panel.component(wall(), (10, 2), smoke)) == {"smoke": 1.0, "fire": 1.0}
+            assert await says(panel.component(wall(), (10, 3), smoke)) == {"fire": 1.0}
+            assert await says(panel.component(wall(), (10, 2), fire.NORMAL)) == {"smoke": 0.0, "fire": 1.0}
+            other = panel.system(wall(), fire.NORMAL, (1, 2))
+            assert await says(other) == {"fire": 1.0}, "another system's word takes nothing back"
+            assert await says(panel.reset(wall())) == {"fire": 0.0}
+            assert await says(panel.system(wall(), smoke)) == {"fire": 1.0}
+            assert await says(panel.system(wall(), fire.NORMAL)) == {"fire": 0.0}
+            assert await says(panel.analog(wall(), (3, 25), 3, 685)) == {"heat": 68.5}
+            panel.device_state = fire.NORMAL | 8
+            assert await says(panel.own(wall())) == {"mains": 1.0}
 
     run(check())
 
@@ -293,12 +298,14 @@ def test_an_old_fire_is_a_fire(run: Run, free_port: int) -> None:
     panel = FireTransmitter()
 
     async def check() -> None:
-        async with connect(FireDriver(), PANEL, listen=f"127.0.0.1:{free_port}") as station:
-            async with talking(free_port) as mouth:
-                mouth.send(panel.component(wall() - timedelta(days=2), (10, 2), fire.NORMAL | fire.FIRE))
-                readings = await fresh(station)
-                assert got(readings) == {"smoke": 1.0, "fire": 1.0}
-                assert {r.quality for r in readings} == {Quality.UNCERTAIN}
+        async with (
+            connect(FireDriver(), PANEL, listen=f"127.0.0.1:{free_port}") as station,
+            talking(free_port) as mouth,
+        ):
+            mouth.send(panel.component(wall() - timedelta(days=2), (10, 2), fire.NORMAL | fire.FIRE))
+            readings = await fresh(station)
+            assert got(readings) == {"smoke": 1.0, "fire": 1.0}
+            assert {r.quality for r in readings} == {Quality.UNCERTAIN}
 
     run(check())
 
@@ -309,18 +316,20 @@ def test_stations_that_wait_to_be_asked_are_asked(run: Run, free_port: int, tmp_
 
     async def check() -> None:
         ask = {"ask": "200 ms"}
-        async with connect(FireDriver(), PANEL | ask, listen=f"127.0.0.1:{free_port}") as station:
-            async with talking(free_port) as mouth:
-                mouth.send(panel.heartbeat(wall()))
-                await answer(mouth)
-                asking = asyncio.create_task(station.poll())
-                asked = await answer(mouth)
-                await asking
-                assert [asked[26], asked[27]] == [4, 81]
-                for question in (asked[:33], asked[33:]):
-                    mouth.send(panel.answer(wall(), question) or b"")
-                heard = got(await fresh(station)) | got(await fresh(station))
-                assert heard == {"mains": 0.0, "fire": 1.0}
+        async with (
+            connect(FireDriver(), PANEL | ask, listen=f"127.0.0.1:{free_port}") as station,
+            talking(free_port) as mouth,
+        ):
+            mouth.send(panel.heartbeat(wall()))
+            await answer(mouth)
+            asking = asyncio.create_task(station.poll())
+            asked = await answer(mouth)
+            await asking
+            assert [asked[26], asked[27]] == [4, 81]
+            for question in (asked[:33], asked[33:]):
+                mouth.send(panel.answer(wall(), question) or b"")
+            heard = got(await fresh(station)) | got(await fresh(station))
+            assert heard == {"mains": 0.0, "fire": 1.0}
         with SerialMouth(tmp_path / "port") as line:
             async with connect(Sl651Driver(), HYDRO | ask, port=str(line.path)) as station:
                 await station.poll()
@@ -333,20 +342,22 @@ def test_stations_that_wait_to_be_asked_are_asked(run: Run, free_port: int, tmp_
 
 def test_a_flood_of_bytes_does_not_stop_the_loop(run: Run, free_port: int) -> None:
     async def check() -> None:
-        async with connect(FireDriver(), PANEL, listen=f"127.0.0.1:{free_port}") as station:
-            async with talking(free_port) as mouth:
-                flood = asyncio.create_task(asyncio.to_thread(mouth.send, b"@@" * 100_000, pieces=8))
-                longest_s = 0.0
-                while not flood.done():
-                    before_s = time.monotonic()
-                    await asyncio.sleep(0.001)
-                    longest_s = max(longest_s, time.monotonic() - before_s)
-                await flood
-                mouth.send(b"\x00" * 4096)
-                panel = FireTransmitter()
-                mouth.send(panel.system(wall(), fire.NORMAL))
-                assert got(await fresh(station)) == {"fire": 0.0}
-                assert longest_s < 0.25
+        async with (
+            connect(FireDriver(), PANEL, listen=f"127.0.0.1:{free_port}") as station,
+            talking(free_port) as mouth,
+        ):
+            flood = asyncio.create_task(asyncio.to_thread(mouth.send, b"@@" * 100_000, pieces=8))
+            longest_s = 0.0
+            while not flood.done():
+                before_s = time.monotonic()
+                await asyncio.sleep(0.001)
+                longest_s = max(longest_s, time.monotonic() - before_s)
+            await flood
+            mouth.send(b"\x00" * 4096)
+            panel = FireTransmitter()
+            mouth.send(panel.system(wall(), fire.NORMAL))
+            assert got(await fresh(station)) == {"fire": 0.0}
+            assert longest_s < 0.25
 
     run(check())
 
@@ -355,17 +366,16 @@ def test_idle_connections_make_room_for_stations(run: Run, free_port: int) -> No
     panel = FireTransmitter()
 
     async def check() -> None:
-        async with connect(FireDriver(), PANEL, listen=f"127.0.0.1:{free_port}") as station:
-            async with AsyncExitStack() as stack:
-                first = await stack.enter_async_context(talking(free_port))
-                first.send(panel.system(wall(), fire.NORMAL))
-                assert got(await fresh(station)) == {"fire": 0.0}
-                for _ in range(40):
-                    await stack.enter_async_context(talking(free_port))
-                last = await stack.enter_async_context(talking(free_port))
-                for mouth in (first, last):
-                    mouth.send(panel.system(wall(), fire.NORMAL | fire.FIRE))
-                    assert got(await fresh(station)) == {"fire": 1.0}
+        async with connect(FireDriver(), PANEL, listen=f"127.0.0.1:{free_port}") as station, AsyncExitStack() as stack:
+            first = await stack.enter_async_context(talking(free_port))
+            first.send(panel.system(wall(), fire.NORMAL))
+            assert got(await fresh(station)) == {"fire": 0.0}
+            for _ in range(40):
+                await stack.enter_async_context(talking(free_port))
+            last = await stack.enter_async_context(talking(free_port))
+            for mouth in (first, last):
+                mouth.send(panel.system(wall(), fire.NORMAL | fire.FIRE))
+                assert got(await fresh(station)) == {"fire": 1.0}
 
     run(check())
 
