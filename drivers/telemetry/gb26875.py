@@ -19,7 +19,7 @@ from drivers.telemetry.report import Cut, Report, Value, before, moment
 MARK, END = b"@@", b"##"
 MAX_DATA = 1024
 _HEAD = 27  # bytes before the data unit
-_READ_SYSTEM, _READ_COMPONENT, _READ_ANALOG, _READ_DEVICE = 61, 62, 63, 81
+_READ_SYSTEM, _READ_DEVICE = 61, 81  # what `query` asks
 
 
 class Command(enum.IntEnum):

@@ -10,8 +10,6 @@ from typing import NamedTuple
 from drivers.api import BadFrame, Kind, Quality
 from drivers.telemetry.report import Value, bcd_digits, moment
 
-RAIN_TODAY_FROM = "08:00"  # the hydrological day
-
 
 class Element(NamedTuple):
     """What an identifier means (annex C of the standard)."""
