@@ -115,9 +115,18 @@ def shown_of(text: str, option: str) -> Shown:
 
 def asking() -> Shown | None:
     """What it shows now, asked on the terminal; None when nothing was typed."""
-    while text := click.prompt("What does it show now? (Enter ends)", default="", show_default=False).strip():
+    while text := _typed():
         try:
             return Shown.of(text)
         except ValueError as error:
             click.echo(str(error), err=True)
     return None
+
+
+def _typed() -> str:
+    try:
+        text: str = click.prompt("What does it show now? (Enter ends)", default="", show_default=False)
+    except click.Abort:  # Ctrl-C, or nobody is there to type: what was found so far counts
+        click.echo()
+        return ""
+    return text.strip()
