@@ -30,6 +30,7 @@ from drivers.watched import Misbehaved, run_watched
 Outcome = Sequence[Reading] | DriverError  # of a poll
 
 POLL_S = 7.0  # the agent waits no longer for a poll
+CANCEL_S = 1.0  # nor for one that it gave up
 _SPOILED = (Mood.GARBAGE, Mood.BIT_TURNED, Mood.CUT, Mood.FOREIGN)
 _NAME = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 
@@ -140,8 +141,8 @@ class DriverContract(Bench):
                     _ = poll.exception()
                     return
                 poll.cancel()
-                await asyncio.wait({poll}, timeout=1.0)
-                must(poll.done(), "a poll goes on for a second after it was cancelled")
+                await asyncio.wait({poll}, timeout=CANCEL_S)
+                must(poll.done(), f"a poll goes on {CANCEL_S:g} s after it was cancelled")
                 must(poll.cancelled(), "a poll swallows its cancellation; let asyncio.CancelledError pass")
                 replay.mood = Mood.AS_RECORDED
                 if self.bus is not None:  # the line may have to be quiet for that long

@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 BLOCKED_S = 0.1  # the longest that one step of a driver may hold up everything else
 _LOOK_S = 0.01
-_HANGS_S = 1.0  # blocked for so long it is interrupted
+_HANGS_S = 0.8  # blocked for so long it is interrupted
 _LEAVE_S = 1.0  # so long threads and tasks may take to end after they were told
 
 

@@ -60,7 +60,8 @@ def test_what_it_shows_keeps_the_contract(written, monkeypatch, name, test):
     spec.loader.exec_module(module)
     (contract,) = [kind for key, kind in vars(module).items() if key.startswith("Test")]
     assert issubclass(contract, Bench)
-    monkeypatch.setattr(contract, "spoilings", 1, raising=False)
+    monkeypatch.setattr(contract, "spoilings", 1, raising=False)  # an author has more time than we
+    monkeypatch.setattr(contract, "bus", {"retries": 0})
     getattr(contract(), test)()
 
 
