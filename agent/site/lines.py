@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from drivers.api import Description
 from drivers.modbus import LineSection
+from rules.ruleset import Ruleset
 
 from .document import Document
-from .model import BusConfig, DeviceConfig, OutputConfig
+from .model import AlarmConfig, BusConfig, DeviceConfig, OutputConfig
 from .places import Path
 from .problems import listed
 from .validate import checked, named
@@ -109,8 +111,35 @@ def join_lines(
     return buses
 
 
-def _periods(device: DeviceConfig) -> dict[str, float]:
-    return {name.partition(".")[2]: point.period_s for name, point in device.points.items()}
+def _periods(device: DeviceConfig, burst_s: float = math.inf, points: Collection[str] = ()) -> dict[str, float]:
+    return {
+        name.partition(".")[2]: min(point.period_s, burst_s) if name in points else point.period_s
+        for name, point in device.points.items()
+    }
+
+
+def warn_bursts(
+    document: Document,
+    sections: Mapping[str, LineSection],
+    devices: Iterable[DeviceConfig],
+    alarms: Iterable[AlarmConfig],
+    ruleset: Ruleset,
+) -> None:
+    """Tell which bursts a line can't keep up with: their polls come as often as it allows."""
+    devices = list(devices)
+    for alarm in alarms:
+        if not alarm.burst:
+            continue
+        burst_s = min(alarm.burst.values())
+        points = {ruleset.points[index].name for index in ruleset.used_points(alarm.index)}
+        for name, section in sections.items():
+            own = [device for device in devices if device.bus == name]
+            if not any(point in points for device in own for point in device.points):
+                continue
+            loads = [load_of(d.name, d.description, section, d.period_s, _periods(d, burst_s, points)) for d in own]
+            if (wire := sum(load.wire for load in loads)) > FULL:
+                message = f"has a burst of {burst_s:g} s that takes {wire:.0%} of the time of bus {name}"
+                document.warn(("alarm", alarm.name), message, "polls will come as often as the line allows")
 
 
 def _is_serial(section: LineSection) -> bool:

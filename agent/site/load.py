@@ -18,7 +18,7 @@ from .around import Around
 from .broker import broker_address
 from .devices import read_devices
 from .document import COLLECTIONS, SINGLE, Document
-from .lines import join_lines, read_buses
+from .lines import join_lines, read_buses, warn_bursts
 from .model import AlarmConfig, DeviceConfig, OutputConfig, Site, Storage, Uplink, Zone
 from .outputs import read_outputs
 from .problems import ConfigErrors, nearest, shown
@@ -65,6 +65,8 @@ def load_site(path: Path, *, home: Path | None = None) -> Site:
     uplink = _uplink(document, given.id, home)
     storage = _storage(document)
     ruleset = site_ruleset(document, devices, alarms, broken, storage.telemetry_bytes)
+    if ruleset is not None:
+        warn_bursts(document, buses, devices.values(), alarms, ruleset)
     warnings = tuple(document.in_order(document.warnings))
     if document.errors or ruleset is None:
         raise ConfigErrors(document.in_order(document.errors), warnings)

@@ -137,3 +137,50 @@ def test_a_rising_level_with_a_burst_has_its_points_polled_more_often_at_once(
                 await task
 
     asyncio.run(play())
+
+
+SLOW = """
+[device]
+title = "Measures for a while when told to"
+maturity = "stable"
+source = ["the bench"]
+max_reply = "100 ms"
+[device.trigger]
+address = 16
+value = 0
+wait = "600 ms"
+[point.level]
+address = 3
+type = "u16"
+unit = "mm"
+low = 0
+high = 5000
+"""
+
+
+def test_a_device_that_measures_for_a_while_holds_up_nobody_else(
+    rig: Rig, site_at: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = site_at(str(rig.lines["wire"].path))
+    (tmp_path / "slow.toml").write_text(SLOW, encoding="utf-8")
+    text = path.read_text(encoding="utf-8").replace('map = "hlk-ld8001h"\nperiod', 'map = "slow.toml"\nperiod')
+    path.write_text(text, encoding="utf-8")
+    site = load_site(path)
+
+    async def play() -> None:
+        core = core_of(site)
+        rig.device("radar").store = lambda *written: None
+        async with open_line("wire", site.buses["wire"].section) as line:
+            poller = BusPoller("wire", line, list(site.devices.values()), core)
+            task = asyncio.create_task(poller.run())
+            await asyncio.sleep(2.5)
+            slow, fast = poller.slots
+            assert slow.ok >= 3
+            assert slow.polls - slow.ok <= 1, "at most one is under way"
+            assert len(rig.lines["wire"].times_s(3)) <= 2 * slow.polls
+            assert fast.ok >= 22, "every 100 ms, whatever the other does"
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    asyncio.run(play())
