@@ -153,11 +153,13 @@ class RawLine:
                 self.ring.add(now_ns, question, bytes(came), elapsed_s, error.reason if error else "")
 
     async def _wait_for_quiet(self) -> None:
-        """Until late answers have run out, and the silence before each question is kept; a talker does not stop it."""
-        while (wait_s := max(self._quiet_until_s, self._last_byte_s + self.section.settle) - time.monotonic()) > 0:
+        """Until late answers have run out, and the silence before each question is kept; a babbler ends that too."""
+        settle_s = self.section.settle
+        last_s = max(self._quiet_until_s, time.monotonic()) + settle_s
+        while (until_s := min(last_s, max(self._quiet_until_s, self._last_byte_s + settle_s))) > time.monotonic():
             if self._port is None:
                 return
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(until_s - time.monotonic())
 
     def count(self, unit: int, outcome: Outcome) -> None:
         """Take an exchange, or a message of a talker, into the accounts."""

@@ -22,7 +22,7 @@ from drivers.rawline import RawLine
 ANSWER_S = 0.6  # break, question and an answer of 38 characters at 1200 baud, and some adapters' own time
 ADDRESSES = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _VALUE = re.compile(r"[+-](?:\d{1,7}(?:\.\d{0,7})?|\.\d{1,7})")  # 4.4.6: a sign, up to 7 digits, a decimal point
-_MAX_WAIT_S = 4.0  # within one poll; sensors that take longer are collected by a later one
+_MAX_WAIT_S = 2.0  # within one poll, since others wait meanwhile; sensors that take longer are collected by a later one
 _MAX_LATE_S = 10.0  # after which a measurement that was not collected is none of the present
 _MAX_KEPT_S = 600.0  # and amounts since the last question, such as rain, are given up
 _TRIES = 3  # of collecting: the sensor keeps its values until the next measurement
@@ -139,7 +139,7 @@ class Sensor:
             due_s, count = self._due
             if (wait_s := due_s - time.monotonic()) > _MAX_WAIT_S:
                 return []
-            await asyncio.sleep(max(0.0, wait_s))
+            await asyncio.sleep(max(0.0, wait_s))  # within the turn: another question would abort the measurement
             late = time.monotonic() - due_s > _MAX_LATE_S
             values, mono_ns = await self._collected(count)
             self._due = None

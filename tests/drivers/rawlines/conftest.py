@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from drivers.buses import open_bus
 from drivers.line import LineDriver
 from drivers.modbus import LineSection
+from drivers.rawline import open_raw
 from hil.spoken import SpokenLine
 
 
@@ -39,7 +39,7 @@ def on_line(tmp_path: Path):
         driver = LineDriver()
         with SpokenLine(tmp_path / "line", *speakers) as bench:
             table = {"port": str(bench.path), "framing": "raw", **(bus or {})}
-            async with open_bus("test", LineSection.model_validate(table)) as line:
+            async with open_raw("test", LineSection.model_validate(table), quiet_s=0.05) as line:
                 settings = driver.Section.model_validate(section)
                 async with driver.connect("device", settings, line, tmp_path) as instrument:
                     yield instrument, bench

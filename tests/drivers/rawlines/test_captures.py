@@ -14,6 +14,7 @@ from drivers.contract import DriverContract
 from drivers.line import LineDriver
 from drivers.linemaps import line_map_names
 from drivers.modbus import LineSection
+from drivers.rawline import open_raw
 from drivers.replay import Capture, Replay
 
 CAPTURES = sorted((Path(__file__).parent / "captures").glob("*.cap"))
@@ -57,29 +58,24 @@ def test_each_capture_gives_its_goldens(path, tmp_path, run):
     run(check())
 
 
-class TestFrames(DriverContract):
+class Quick(DriverContract):
     driver = "line"
+    spoilings = 1
+
+    def open_bus(self, settings):
+        return open_raw("bench", LineSection.model_validate({"framing": "raw", **settings}), quiet_s=0.05)
+
+
+class TestFrames(Quick):
     section = {"map": "zhongda-zdjc", "address": 5, "parameters": {"type": 3}, "max_reply": "60 ms"}
     captures = "captures/zhongda-zdjc.cap"
 
 
-class TestTextAsked(DriverContract):
-    driver = "line"
-    section = {"map": "hydreon-rg15", "max_reply": "60 ms"}
-    captures = "captures/hydreon-rg15.cap"
-    protected = False  # it prints no checksum
-    spoilings = 1
-
-
-class TestSentences(DriverContract):
-    driver = "line"
+class TestSentences(Quick):
     section = {"map": "quick.toml"}
     captures = "captures/nmea-xdr.cap"
-    spoilings = 1
 
 
-class TestSdi12(DriverContract):
-    driver = "line"
+class TestSdi12(Quick):
     section = {"map": "vega-puls-21", "max_reply": "60 ms"}
     captures = "captures/vega-puls-21.cap"
-    spoilings = 1

@@ -145,3 +145,25 @@ def test_lines_are_found_alike_however_they_are_cut(lines, data):
         record for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True) for record in pieces.feed(stream[a:b])
     ]
     assert repr(told) == repr(whole.feed(stream))
+
+
+def test_a_babbler_does_not_hold_a_question_back_for_ever(tmp_path, run):
+    async def check() -> None:
+        with SpokenLine(tmp_path / "line", RainLine()) as bench:
+            table = {"port": str(bench.path), "framing": "raw", "settle": "50 ms"}
+            async with open_bus("test", LineSection.model_validate(table)) as line:
+
+                async def babble() -> None:
+                    while True:
+                        bench.send(b"\xa5\n")
+                        await asyncio.sleep(0.005)
+
+                noise = asyncio.create_task(babble())
+                section = LineDriver.Section(map="hydreon-rg15")
+                async with LineDriver().connect("device", section, line, Path()) as gauge:
+                    started_s = time.monotonic()
+                    assert {reading.point for reading in await gauge.poll()} == {"total", "event", "intensity"}
+                    assert time.monotonic() - started_s < 1
+                noise.cancel()
+
+    run(check())
