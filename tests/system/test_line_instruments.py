@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from drivers.replay import Capture, Replay, Scene
-from hil.devices.speakers import MaxBotixRange, SdiAdapter, SdiSensor
+from hil.devices.speakers import MaxBotixRange, MojiangGauge, MojiangRain, SdiAdapter, SdiSensor
 from hil.follower import NoAnswer, ask
 from hil.processes import Child
 from hil.spoken import SpokenLine
@@ -46,6 +46,21 @@ driver = "line"
 map = "sdi12-one-value"
 bus = "wells"
 address = "2"
+period = "500 ms"
+[bus.mojiang]
+port = "{mojiang}"
+framing = "raw"
+[device.tilt]
+driver = "line"
+map = "mojiang"
+bus = "mojiang"
+address = "284C3D9A03000060"
+period = "500 ms"
+[device.rain]
+driver = "line"
+map = "mojiang-rain"
+bus = "mojiang"
+address = "28F40402CC04C65B"
 period = "500 ms"
 [alarm.culvert]
 [alarm.culvert.level.red]
@@ -126,19 +141,24 @@ def test_every_capture_and_faults(directory: Path, said: list[Said], figure: Cal
     radar = MaxBotixRange()
     wells = SdiAdapter(SdiSensor("1", (1.0,)), SdiSensor("2", (2.0,)))
     site, socket = directory / "site.toml", directory / "control.sock"
-    own = OWN.format(radar=directory / "radar", wells=directory / "wells")
+    own = OWN.format(radar=directory / "radar", wells=directory / "wells", mojiang=directory / "mojiang")
+    told_the_time = MojiangGauge(), MojiangRain()  # no two questions are alike, so there is no capture of them
+    told_the_time[1].hours[5] = 42
     head = '[site]\nid = "lines"\nlanguages = ["en"]\n'
     site.write_text(head + own + "".join(each.site for each in said), encoding="utf-8")
     argv = [sys.executable, "-m", "agent.cli", "guard", str(site), "--state", str(directory / "state")]
     with (
         SpokenLine(directory / "radar", radar) as line,
         SpokenLine(directory / "wells", wells),
+        SpokenLine(directory / "mojiang", *told_the_time),
         Child("agent", [*argv, "--socket", str(socket), "--no-jit"], directory / "agent.log") as agent,
     ):
         waited_for(socket, agent, lambda status: not [w for each in said for w in each.differences(status["points"])])
         status = waited_for(socket, agent, lambda status: status["points"]["culvert.distance"]["value"] == 1234)
         assert status["points"]["well-1.value"]["value"] == 1.0
         assert status["points"]["well-2.value"]["value"] == 2.0
+        waited_for(socket, agent, lambda status: status["points"]["tilt.value"]["value"] == pytest.approx(326.76))
+        waited_for(socket, agent, lambda status: status["points"]["rain.today"]["value"] == pytest.approx(4.2))
         radar.distance_mm = 450
         waited_for(socket, agent, lambda status: status["alarms"]["culvert"]["level"] == "red")
         line.unplug()
