@@ -310,6 +310,11 @@ def test_one_that_takes_any_key():
     assert "a key that means nothing" in failing(Driver, "test_unknown_keys_are_refused")
 
 
+def test_one_that_asks_something_else():
+    told = failing(acme.GaugeDriver, GOLDENS, section={"address": 8})
+    assert "it asked what the capture does not hold: 23 30 38 3f 0d 0a" in told
+
+
 def test_a_contract_without_captures_is_told():
     assert "no capture found" in failing(acme.GaugeDriver, GOLDENS, captures="none/*.cap")
 
