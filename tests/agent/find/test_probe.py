@@ -101,7 +101,7 @@ def test_bits(line, tocsin):
 
 
 def test_nobody_there_or_nothing_there(line, tocsin, monkeypatch):
-    monkeypatch.setattr(survey, "_REST_S", 0.01)
+    monkeypatch.setattr(survey, "_TRIES", 1)
     bench = line({1: KellerPressure()})
     silent = probe(tocsin, bench, "--unit", 2, "--count", 1)
     assert silent.exit_code == 1

@@ -32,7 +32,7 @@ def pasted(tmp_path, fragment_text):
 def test_units_are_found_named_and_ready_for_a_site_file(line, tocsin, tmp_path):
     gas = GasModule()
     gas.min_poll_s = 0.0
-    bench = line({3: RadarLevel(350), 7: gas, 17: KellerPressure(0.1), 192: TippingRain()}, baudrate=9600)
+    bench = line({3: RadarLevel(350), 7: gas, 17: KellerPressure(0.1), 192: TippingRain()}, baudrate=9600, timed=False)
     words = ("--baud", "9600", "--parity", "N", "--wait", "20 ms", "--listen", "20 ms", "--json")
     result = tocsin("scan", bench.path, *words, "--units", "1-20,192")
     assert result.exit_code == 0, result.output

@@ -17,6 +17,7 @@ from hil.capture import Capture, ReplayedLine
 from hil.devices import KellerPressure, RadarLevel
 from hil.faults import Fault, FaultPlan
 from hil.follower import NoAnswer, ask
+from hil.line import VirtualLine
 from hil.processes import Child
 
 SITE = """
@@ -46,13 +47,18 @@ period = "200 ms"
 """
 
 
-@pytest.fixture
-def agent(line, tmp_path):
-    bench = line({3: RadarLevel(350), 17: KellerPressure(0.25)})
-    site, socket = tmp_path / "site.toml", tmp_path / "c.sock"
-    site.write_text(SITE.format(port=bench.path), encoding="utf-8")
-    argv = [sys.executable, "-m", "agent.cli", "guard", str(site), "--state", str(tmp_path / "state")]
-    with Child("agent", [*argv, "--socket", str(socket), "--no-jit"], tmp_path / "agent.log") as child:
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("agent")
+    units = {3: RadarLevel(350), 17: KellerPressure(0.25)}
+    site, socket = directory / "site.toml", directory / "c.sock"
+    site.write_text(SITE.format(port=directory / "line"), encoding="utf-8")
+    argv = [sys.executable, "-m", "agent.cli", "guard", str(site), "--state", str(directory / "state")]
+    argv += ["--socket", str(socket), "--no-jit"]
+    with (
+        VirtualLine(directory / "line", units, baudrate=115200) as bench,
+        Child("agent", argv, directory / "agent.log") as child,
+    ):
         wait_for_frames(socket, 20, child)
         yield bench, socket
 
