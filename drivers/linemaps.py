@@ -79,21 +79,12 @@ class Parameter(Part):
     value: int | str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LinePoint:
+class LinePoint(Part):
     """Where a point is found: in which field of which records, and how many samples of one poll become one."""
 
     field: str
-    message: str = ""
-    where: Mapping[str, str] | None = None
-    texts: Mapping[str, int] | None = None
-    combine: Combine = "latest"
-
-
-class _Points(Part):
-    field: str = ""
-    message: str = ""
-    where: dict[str, str] = Field(default_factory=dict)
+    message: str = ""  # any that has the field
+    where: dict[str, str] = Field(default_factory=dict)  # only where these fields of text are so
     texts: dict[str, int] = Field(default_factory=dict)  # text -> code, for fields of text
     combine: Combine = "latest"
 
@@ -157,9 +148,8 @@ def parse_line_map(text: str, file: str) -> LineMap:
     laid: dict[str, MapPoint] = {}
     for place, (name, raw) in enumerate(head.point.items()):
         try:
-            point = _Points.model_validate({key: raw[key] for key in _OURS if key in raw})
-            field = point.field or name.replace("-", "_")
-            found[name] = LinePoint(field, point.message, point.where, point.texts, point.combine)
+            own = {key: raw[key] for key in _OURS if key in raw}
+            found[name] = LinePoint.model_validate({"field": name.replace("-", "_"), **own})
             problems += _wrong_fields(name, found[name], messages, fields)
             laid[name] = _laid_out(raw, place, fields.get(found[name].field, "number"))
         except ValidationError as error:
@@ -181,7 +171,7 @@ def _messages(head: _Head, problems: list[str]) -> tuple[dict[str, Pattern | Tem
     compiled: dict[str, Pattern | Template] = {}
     request: Template | None = None
     if speaks == "sdi-12" and head.message:
-        problems.append("message: SDI-12 sensors have none; their points are numbered by value = 1, 2 ...")
+        problems.append("message: SDI-12 sensors have none; their points have fields v1, v2 ...")
     if speaks != "sdi-12" and not head.message:
         problems.append("message: at least one is needed, such as [message.reading]")
     for name, message in head.message.items() if speaks != "sdi-12" else ():
@@ -233,7 +223,7 @@ def _wrong_fields(
         yield f"point.{name}.texts: fields of text need texts = {{ WORD = code }}, others have none"
     if point.message and point.message not in messages:
         yield f"point.{name}.message: no such message; there are {', '.join(messages)}"
-    for other in point.where or {}:
+    for other in point.where:
         if fields.get(other) != "text":
             yield f"point.{name}.where: {other!r} is no field of text"
 
@@ -268,7 +258,7 @@ class RecordDecoder:
                 continue
             value = record[place.field]
             if isinstance(value, str):
-                value = float((place.texts or {}).get(value, _UNKNOWN_TEXT))
+                value = float(place.texts.get(value, _UNKNOWN_TEXT))
             point = self._points[name]
             try:
                 cells.update(zip(point.cells, words_of(value, point.type), strict=True))
@@ -278,7 +268,7 @@ class RecordDecoder:
         return {name: told for name, told in decoded.items() if failures.get(name) is not _NOT_THERE}
 
     def _is_in(self, place: LinePoint, record: Record) -> bool:
-        if place.field not in record or any(record.get(field) != text for field, text in (place.where or {}).items()):
+        if place.field not in record or any(record.get(field) != text for field, text in place.where.items()):
             return False
         return not place.message or self._messages[place.message].fields.keys() == record.keys()
 
