@@ -53,12 +53,13 @@ class Settings:
 
 
 class Answer(NamedTuple):
-    """What came of one request: the checked reply PDU, or the error; and every byte that came."""
+    """What came of one request: the checked reply PDU, or the error; and every byte that came, also before it."""
 
     pdu: bytes | None
     error: DriverError | None
     raw: bytes
     elapsed_s: float
+    before: bytes = b""  # that came after the last answer and before this request: somebody was late
 
 
 class Heard(NamedTuple):
@@ -167,7 +168,7 @@ class SerialPort:
         return self._serial
 
     def _ask(self, port: serial.Serial, request: Request, wait_s: float) -> Answer:
-        self._drain()
+        before = self._drain()
         time.sleep(max(0.0, self._last_byte_s + self.settings.gap_s - time.monotonic()))
         sent_s = time.monotonic()
         os.write(port.fileno(), request.rtu)
@@ -184,7 +185,7 @@ class SerialPort:
         elapsed_s = time.monotonic() - sent_s
         if error is not None and data:
             data += self._drain()
-        return Answer(pdu, error, bytes(data), elapsed_s)
+        return Answer(pdu, error, bytes(data), elapsed_s, before)
 
     def _judge(self, request: Request, data: bytearray, *, ended: bool) -> tuple[bytes | None, DriverError | None]:
         if data.startswith(request.rtu):  # no answer to a read begins like its question

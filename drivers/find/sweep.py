@@ -8,7 +8,7 @@ with patience.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from drivers.api import Refused
@@ -19,6 +19,7 @@ from drivers.overheard import overheard
 PATIENCE_S = 1.0  # for ids that are asked again
 _LOOK_BACK = 6  # ids that a late answer may be of
 _TRIES = 3
+_LINGER_S = 0.3  # for late answers to the last asks at one speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,57 +59,73 @@ Event = Tried | Found | Unclear
 
 def search(port: Port, asks: Iterable[Ask]) -> Iterator[Event]:
     """Everything that the asks bring, as it comes. Raises NotPresent when the port is not there (any more)."""
-    found: set[tuple[Settings, int]] = set()
-    unclear: set[tuple[Settings, int]] = set()
+    known: set[tuple[type, Settings, int]] = set()
+
+    def news(events: Iterable[Found | Unclear]) -> Iterator[Event]:
+        for event in events:
+            places = [(kind, event.settings, event.unit_id) for kind in (Found, type(event))]
+            if not known.intersection(places):
+                known.add(places[-1])
+                yield event
+
     recent: deque[Ask] = deque(maxlen=_LOOK_BACK)
     for ask in asks:
-        unit_id, settings = ask.request.unit_id, ask.settings
-        if (settings, unit_id) in found:
-            yield Tried(ask)
-            continue
-        if recent and recent[-1].settings != settings:
+        if recent and recent[-1].settings != ask.settings:
+            yield from news(_last(port, recent))
             recent.clear()
-        port.tune(settings)
-        answer = port.ask(ask.request, ask.wait_s)
-        recent.append(ask)
-        events = [_answered(ask, answer)] if _is_answer(answer) else _unsound(port, answer, recent)
-        for event in events:
-            known = found if isinstance(event, Found) else unclear
-            place = (event.settings, event.unit_id)
-            if place not in known and place not in found:
-                known.add(place)
-                yield event
+        if (Found, ask.settings, ask.request.unit_id) not in known:
+            port.tune(ask.settings)
+            recent.append(ask)
+            yield from news(_told(port, port.ask(ask.request, ask.wait_s), recent))
         yield Tried(ask)
+    if recent:
+        yield from news(_last(port, recent))
 
 
 def _is_answer(answer: Answer) -> bool:
     return answer.pdu is not None or isinstance(answer.error, Refused)
 
 
-def _answered(ask: Ask, answer: Answer, *, late: bool = False) -> Found:
+def _found(ask: Ask, answer: Answer, *, late: bool = False) -> Found:
     refused = answer.error.reason if answer.error else ""
     return Found(ask.request.unit_id, ask.settings, answer.elapsed_s, refused, late)
 
 
-def _unsound(port: Port, answer: Answer, recent: Iterable[Ask]) -> list[Found | Unclear]:
-    """What bytes that are no answer tell. Asking again clears the line, so whoever is there is found in the end."""
-    if not answer.raw:
-        return []
-    asks = list(recent)
-    now, before = asks[-1], {ask.request.unit_id: ask for ask in asks[:-1]}
-    senders = {frame.unit_id for frame in overheard(answer.raw) if frame.kind == "reply"}
+def _told(port: Port, answer: Answer, recent: Sequence[Ask]) -> list[Found | Unclear]:
+    """What an answer tells of the unit that was asked, and bytes that are none of it of others."""
+    answered = _is_answer(answer)
+    events: list[Found | Unclear] = [_found(recent[-1], answer)] if answered else []
+    stray = answer.before + (b"" if answered else answer.raw)
+    if not stray:
+        return events
+    asks = list(recent)[:-1] if answered else list(recent)
+    return events + _strays(port, stray, asks, None if answered else asks[-1])
+
+
+def _last(port: Port, recent: Sequence[Ask]) -> list[Found | Unclear]:
+    """What comes after the last ask at these settings."""
+    stray = b"".join(piece.data for piece in port.listen(_LINGER_S))
+    return _strays(port, stray, list(recent), None) if stray else []
+
+
+def _strays(port: Port, stray: bytes, asks: Sequence[Ask], now: Ask | None) -> list[Found | Unclear]:
+    """Whose bytes these are. Asking again clears the line, so whoever is there is found in the end.
+
+    `now` is who was asked last and is still owed an answer.
+    """
+    by_id = {ask.request.unit_id: ask for ask in asks if ask is not now}
+    senders = by_id.keys() & {frame.unit_id for frame in overheard(stray) if frame.kind == "reply"}
     events: list[Found | Unclear] = []
-    told = senders & before.keys()
-    for ask in [before[unit_id] for unit_id in told] if told else reversed(asks):
+    for ask in [by_id[unit_id] for unit_id in senders] if senders else reversed(asks):
         again = _again(port, ask)
         if _is_answer(again):
-            events.append(_answered(ask, again, late=ask is not now))
+            events.append(_found(ask, again, late=ask is not now))
         elif again.raw:
             events.append(Unclear(ask.request.unit_id, ask.settings, again.raw))
-        if events and not told:  # whose bytes they were is clear
+        if events and not senders:  # whose bytes they were is clear
             break
-    if told and _is_answer(again := _again(port, now)):
-        events.append(_answered(now, again))
+    if senders and now is not None and _is_answer(again := _again(port, now)):
+        events.append(_found(now, again))
     return events
 
 
