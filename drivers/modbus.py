@@ -9,14 +9,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal, Self
-
-from pydantic import Field, model_validator
 
 from drivers import frames
-from drivers.api import BadFrame, DriverError, Duration, NotPresent, Refused, Section, Timeout
+from drivers.api import BadFrame, DriverError, NotPresent, Refused, Timeout
 from drivers.frames import Request, Table
 from drivers.health import LineHealth, UnitHealth
+from drivers.linesection import LineSection
 from drivers.overheard import Overheard, overheard
 from drivers.ring import Ring
 from drivers.serialwire import SerialWire
@@ -24,72 +22,12 @@ from drivers.tcpwire import TcpWire
 from drivers.vocabulary import Locked, locks
 from drivers.wires import Outcome, Timing, Wire
 
+__all__ = ["LineSection", "ModbusLine", "open_line"]
+
 _LOG = logging.getLogger("tocsin.line")
 _MAX_WAITING = 64  # requests of each urgency; more means that nobody waits for answers any more
 _MAX_WAIT_S = 30.0  # in the queue
 _SILENT_AFTER = 3  # failures in a row until a unit is logged as lost
-
-Parity = Literal["N", "E", "O"]
-
-
-class LineSection(Section):
-    """A `[bus.x]` table: a serial port, or a host for Modbus TCP (`framing = "rtu"`: RTU frames over TCP).
-
-    `framing = "raw"`: no Modbus, see `drivers.rawline`; with a host, a converter that passes bytes on.
-    """
-
-    port: str | int | None = None  # "/dev/serial/by-id/..."; with `host` the TCP port, 502 unless given
-    host: str | None = None
-    framing: Literal["rtu", "tcp", "raw"] | None = None  # "rtu" on serial ports, "tcp" with a host; "raw": no Modbus
-    baudrate: int = Field(9600, ge=300, le=4_000_000)
-    parity: Parity = "N"
-    stopbits: Literal[1, 2] = 1
-    bytesize: Literal[7, 8] = 8
-    timeout: Duration = 1.0  # until the first byte of a reply, for units whose map does not say
-    settle: Duration = 0.0  # silence before each request, where 3.5 characters are too short for a device
-    echo: bool = False  # the RS-485 adapter hands back what is sent
-    retries: int = Field(1, ge=0, le=3)  # of reads whose reply failed a check; silence and writes are not repeated
-    connect_timeout: Duration = 2.0  # TCP
-
-    @model_validator(mode="after")
-    def _is_one_kind(self) -> Self:
-        if self.host is None:
-            if not isinstance(self.port, str) or not self.port:
-                raise ValueError('a bus needs port = "/dev/..." or host = "..."')
-            if self.framing == "tcp":
-                raise ValueError('framing = "tcp" needs a host; a serial port carries "rtu"')
-        elif isinstance(self.port, str):
-            raise ValueError(f"with a host, port is a TCP port number such as 502; got {self.port!r}")
-        elif self.framing == "raw" and self.port is None:
-            raise ValueError('framing = "raw" with a host needs its port, such as port = 4001')
-        elif self.echo:
-            raise ValueError("echo is for serial ports, not for a host")
-        return self
-
-    @property
-    def carries(self) -> str:
-        """The framing in effect: "rtu", "tcp" or "raw"."""
-        return self.framing or ("rtu" if self.host is None else "tcp")
-
-    @property
-    def is_serial(self) -> bool:
-        """Whether bytes are timed by a baud rate that we set."""
-        return self.host is None
-
-    @property
-    def character_s(self) -> float:
-        """Seconds one byte takes on the serial line: start, data, parity and stop bits. 0 on TCP."""
-        if not self.is_serial:
-            return 0.0
-        return (1 + self.bytesize + (self.parity != "N") + self.stopbits) / self.baudrate
-
-    @property
-    def gap_s(self) -> float:
-        """Silence before each request: 3.5 characters, 1.75 ms above 19200 (Modbus over serial line 1.02, 2.5.1.1)."""
-        if not self.is_serial:
-            return self.settle
-        silence_s = 0.00175 if self.baudrate > 19200 else 3.5 * self.character_s
-        return max(silence_s, self.settle)
 
 
 @dataclass(slots=True)
