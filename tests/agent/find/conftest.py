@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import main
+from drivers.find import sweep
 from hil.devices import Device
 from hil.line import VirtualLine
 
@@ -29,6 +30,7 @@ def line(tmp_path: Path) -> Iterator[Callable[..., VirtualLine]]:
 
 @pytest.fixture
 def tocsin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setattr(sweep, "_LINGER_S", 0.02)  # nobody is late on these lines
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "dumb")
 

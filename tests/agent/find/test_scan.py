@@ -96,7 +96,7 @@ def test_nobody_there_and_nothing_to_hear_is_said_with_advice(line, tocsin):
 
 
 def test_two_units_with_one_id_are_told(line, tocsin, monkeypatch):
-    monkeypatch.setattr(sweep, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(sweep, "PATIENCE_S", 0.12)
     bench = line({5: RadarLevel()})
     bench.faults[5] = FaultPlan.always(Fault.GARBAGE)
     result = tocsin("scan", bench.path, *QUICK, "--units", "5")

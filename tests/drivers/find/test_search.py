@@ -24,7 +24,8 @@ MAPS = {name: load_map(name) for name in map_names()}
 
 @pytest.fixture(autouse=True)
 def little_patience(monkeypatch):
-    monkeypatch.setattr(sweep_room, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(sweep_room, "PATIENCE_S", 0.12)
+    monkeypatch.setattr(sweep_room, "_LINGER_S", 0.15)
 
 
 def asks_of(unit_ids, wait_s=0.03, settings=FAST):
