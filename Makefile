@@ -17,7 +17,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 programs:
-	@.ci/programs mosquitto mosquitto_rr socat espeak-ng chromium
+	@.ci/programs mosquitto mosquitto_rr socat espeak-ng chromium gcc modbus.h
 
 # The demo runs without a broker or a voice too, and says what it does without.
 demo: $(READY)
