@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -22,7 +23,7 @@ Result = TypeVar("Result")
 LIMIT_S = 28.0  # a test takes no longer
 
 
-class Bench:
+class Bench(ABC):
     """What an author fills in, and how it is tried."""
 
     driver: ClassVar[Any]
@@ -44,8 +45,8 @@ class Bench:
             return
         raise Misbehaved("its Section takes a key that means nothing; inherit drivers.api.Section")
 
-    def _driver(self) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _driver(self) -> Any: ...
 
     @property
     def _base(self) -> Path:

@@ -14,6 +14,7 @@ import select
 import socket
 import time
 import tty
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,7 +22,7 @@ from typing import Self
 _SILENCE_S = 0.02
 
 
-class _Mouth:
+class _Mouth(ABC):
     _descriptor = -1
 
     def __enter__(self) -> Self:
@@ -33,13 +34,13 @@ class _Mouth:
     ) -> None:
         self.unplug()
 
+    @abstractmethod
     def replug(self) -> None:
         """Make the way."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unplug(self) -> None:
         """Cut the way. Does nothing when it is cut already."""
-        raise NotImplementedError
 
     def send(self, data: bytes, *, pieces: int = 1, apart_s: float = 0.0) -> None:
         """Say bytes, at once or in so many pieces."""
