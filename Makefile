@@ -31,9 +31,8 @@ check: $(READY)
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/codespell
 
-# -rs: what this machine can't run is told with the reason.
 test: $(READY) programs check
-	$(PY) -m pytest -rs
+	$(PY) -m tests
 
 bench: $(READY) programs
 	$(PY) -m tests.bench

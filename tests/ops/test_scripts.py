@@ -103,7 +103,7 @@ def test_scripts_are_plain_shell():
         assert text.startswith("#!/bin/sh\n# ")
         assert subprocess.run(["sh", "-n", str(script)], check=False, timeout=10).returncode == 0
     dry = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
-    for step in ("ruff check .", "ruff format --check .", "mypy", "lint-imports", "codespell", "-m pytest"):
+    for step in ("ruff check .", "ruff format --check .", "mypy", "lint-imports", "codespell", "-m tests"):
         assert step in dry.stdout
 
 
