@@ -74,6 +74,7 @@ class Bench(ABC):
 
     def _on_line(self, scene: Scene, mood: Mood, use: Callable[[Replay, Path], Awaitable[Result]]) -> Result:
         """Run `use` against a line on which a scene is said."""
+        self._driver()  # looked up before the loop is watched, and kept: that reads files
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "line"
             with Replay(path, scene, mood) as replay:

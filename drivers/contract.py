@@ -18,6 +18,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -33,6 +34,9 @@ POLL_S = 7.0  # the agent waits no longer for a poll
 CANCEL_S = 1.0  # nor for one that it gave up
 _SPOILED = (Mood.GARBAGE, Mood.BIT_TURNED, Mood.CUT, Mood.FOREIGN)
 _NAME = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
+
+
+_named = cache(instrument_driver)  # looking one up reads files, which no watched loop should do
 
 
 class DriverContract(Bench):
@@ -175,7 +179,7 @@ class DriverContract(Bench):
     def _driver(self) -> InstrumentDriver:
         driver = self.driver
         if isinstance(driver, str):
-            return instrument_driver(driver)
+            return _named(driver)
         made: InstrumentDriver = driver() if isinstance(driver, type) else driver
         return made
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +26,9 @@ from drivers.watched import run_watched
 
 SET_S = 7.0  # a write that takes longer is given up
 _LIMITS = Limits(max_on_s=60.0, min_off_s=0.0, max_starts_per_hour=1000)
+
+
+_named = cache(output_driver)  # looking one up reads files, which no watched loop should do
 
 
 class SwitchContract(Bench):
@@ -117,7 +121,7 @@ class SwitchContract(Bench):
 
     def _driver(self) -> OutputDriver:
         if isinstance(self.driver, str):
-            return output_driver(self.driver)
+            return _named(self.driver)
         return within_limits(self.driver() if isinstance(self.driver, type) else self.driver)
 
     def _off_and_on(self) -> tuple[Scene, Scene]:

@@ -127,8 +127,8 @@ class Wire:
             # A pty has no speed: what the request, the silence after it and the reply take on a wire is waited here,
             # so that the reply's last byte comes when a wire could bring it, and no sooner.
             time.sleep((length + 3.5 + len(reply)) * CHARACTER_S)
+            self.replied(request, time.monotonic())  # before it is out: who reads it may be quicker than this thread
             os.write(self._ours, reply)
-            self.replied(request, time.monotonic())
 
 
 class Stage:

@@ -276,7 +276,7 @@ def test_a_clone_with_our_id_is_named_and_not_fought(rig):
         assert (
             "another client" in link.state()["trouble"]
         )  # mosquitto 2.0.11 does not say it (142): a guess by the times
-        time.sleep(2.0)
+        time.sleep(0.5)
         assert not link.state()["connected"], "it waits before it tries again"
 
 
