@@ -242,7 +242,16 @@ def database_locked(directory: Path) -> Iterator[dict[str, Any]]:
     """Another process holds both databases locked all the time."""
     held: list[sqlite3.Connection] = []
 
+    def written() -> bool:
+        files = ask(directory / "state" / "control.sock", {"do": "status"})["journal"]["files"]
+        return len(files) == 2 and all(file["last_seq"] > 0 or name == "critical.db" for name, file in files.items())
+
     def lock() -> None:
+        end_s = time.monotonic() + 20.0
+        while not written():  # a file that the agent has not made yet would be another one than it writes
+            if time.monotonic() > end_s:
+                raise RuntimeError("the journal is not written to")
+            time.sleep(0.1)
         for name in ("critical.db", "telemetry.db"):
             connection = sqlite3.connect(directory / "state" / name, timeout=10, isolation_level=None)
             connection.execute("BEGIN EXCLUSIVE")
